@@ -27,10 +27,12 @@ use crate::text::{
 };
 
 mod areas;
+mod collectors;
 mod kinds;
 mod submitters;
 
 pub use areas::AreaAuthoritiesText;
+pub use collectors::CollectorText;
 pub use kinds::{OpensText, RegisterKindText};
 pub use submitters::{IssuerText, RecordTypeText};
 
@@ -70,6 +72,8 @@ pub enum ActionText {
     WithdrawBlinding(WithdrawBlindingText),
     /// Names the authorities of an area.
     SetAreaAuthorities(AreaAuthoritiesText),
+    /// Registers a collector, or replaces its entry.
+    RegisterCollector(CollectorText),
 }
 
 /// See [`RegisterUnit`].
@@ -322,6 +326,7 @@ impl ActionText {
             Self::RegisterBlinding(_) => "register_blinding",
             Self::WithdrawBlinding(_) => "withdraw_blinding",
             Self::SetAreaAuthorities(_) => "set_area_authorities",
+            Self::RegisterCollector(_) => "register_collector",
         }
     }
 
@@ -356,6 +361,7 @@ impl ActionText {
                 Action::WithdrawBlinding(WithdrawBlinding { epoch: epoch.0 })
             }
             Self::SetAreaAuthorities(named) => Action::SetAreaAuthorities(named.change()?),
+            Self::RegisterCollector(collector) => Action::RegisterCollector(collector.registration()?),
         })
     }
 }

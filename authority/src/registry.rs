@@ -16,9 +16,10 @@ use crate::nodes::{Node, Nodes, Unanswered};
 
 mod page;
 mod rows;
+mod thing;
 
 pub use page::{document, shown};
-pub use rows::{Class, Thing, Value};
+pub use thing::{Class, Thing, Value};
 
 /// A registry above this is not read.
 const REGISTRY_BYTES_MAX: usize = 256 * 1024 * 1024;

@@ -109,6 +109,9 @@ fn span(millis: i128) -> String {
 fn starts_of(action: &Action) -> Vec<Start> {
     match action {
         Action::RegisterUnit(unit) => Start::end("suspended from", unit.suspended_from_ms).into_iter().collect(),
+        Action::RegisterCollector(collector) => {
+            Start::end("suspended from", collector.suspended_from_ms).into_iter().collect()
+        }
         Action::RegisterKind(kind) => Start::payments(kind.payment_required_from_ms).into_iter().collect(),
         Action::RevokeKey(revocation) => Start::end("revoked from", revocation.revoked_from_ms).into_iter().collect(),
         Action::RegisterKey(key) => {

@@ -5,8 +5,8 @@
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::credential::UnitCredential;
 use receipt_core::governance::{
-    Action, AllocateSegment, AttachItems, Grant, KeyOwner, NumberRange, RegisterIssuer, RegisterKey, RegisterKind,
-    RegisterSystem, RegisterUnit, SetAreaAuthorities, SetValidators, SettleSegment,
+    Action, AllocateSegment, AttachItems, Grant, KeyOwner, NumberRange, RegisterCollector, RegisterIssuer, RegisterKey,
+    RegisterKind, RegisterSystem, RegisterUnit, SetAreaAuthorities, SetValidators, SettleSegment,
 };
 use receipt_core::ids::{ReceiptCode, ReceiptNumber};
 use receipt_core::record::RecordType;
@@ -69,6 +69,7 @@ pub fn of_action(action: &Action, utc_offset_minutes: i32) -> Words {
             Words::new(format!("Withdraw blinding epoch {}, for ever", withdrawal.epoch), Vec::new())
         }
         Action::SetAreaAuthorities(change) => of_area_authorities(change),
+        Action::RegisterCollector(collector) => of_collector(collector, time),
     }
 }
 
@@ -238,6 +239,34 @@ fn of_area_authorities(change: &SetAreaAuthorities) -> Words {
         "Name these {count} the authorities of area {area}, of which {threshold} sign, from their next message on"
     );
     Words { title, rows: rows.collect() }
+}
+
+fn of_collector(collector: &RegisterCollector, time: impl Fn(u64) -> String) -> Words {
+    let suspended = match collector.suspended_from_ms {
+        0 => "no".to_owned(),
+        from => format!("from {}", time(from)),
+    };
+    let rows = vec![
+        ("name", quoted(&collector.name)),
+        ("collects for", collects_for(collector)),
+        ("daily cap", yuan(collector.daily_cap_fen)),
+        ("suspended", suspended),
+    ];
+    Words::new(format!("Register collector {}, or replace its whole entry", collector.collector_id), rows)
+}
+
+/// The units or the area for which a collector collects.
+pub(crate) fn collects_for(collector: &RegisterCollector) -> String {
+    let units: Vec<String> = collector.unit_ids.iter().map(|unit| format!("unit {unit}")).collect();
+    match collector.area {
+        0 => or_none(&units),
+        area => format!("every unit of area {area:06}"),
+    }
+}
+
+/// An amount in yuan.
+pub(crate) fn yuan(fen: u64) -> String {
+    format!("{}.{:02} yuan", fen / 100, fen % 100)
 }
 
 fn or_none(list: &[String]) -> String {

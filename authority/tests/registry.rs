@@ -9,8 +9,8 @@ use receipt_core::area::Area;
 use receipt_core::authorities::AuthoritySet;
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::governance::{
-    Action, AttachItems, CloseSegment, CodeName, Opens, RegisterBlinding, RegisterKind, RegisterSystem, RegisterUnit,
-    RevokeKey, SetAreaAuthorities, SetValidators, WithdrawBlinding,
+    Action, AttachItems, CloseSegment, CodeName, Opens, RegisterBlinding, RegisterCollector, RegisterKind,
+    RegisterSystem, RegisterUnit, RevokeKey, SetAreaAuthorities, SetValidators, WithdrawBlinding,
 };
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::memory::MemoryState;
@@ -77,6 +77,14 @@ fn changes(now: UnixMillis, kind: u32) -> Vec<Action> {
         Action::RegisterKind(RegisterKind {
             payment_required_from_ms: now.get(),
             ..RegisterKind::named(990_998, "新")
+        }),
+        Action::RegisterCollector(RegisterCollector {
+            collector_id: 6,
+            name: "银行".to_owned(),
+            unit_ids: Vec::new(),
+            area: 990_300,
+            daily_cap_fen: 5_000,
+            suspended_from_ms: now.get() + DAY_MS,
         }),
         Action::SetAreaAuthorities(SetAreaAuthorities {
             area: Area::new(990_106).unwrap(),
@@ -146,6 +154,8 @@ fn every_row_is_shown_with_its_state_and_its_ending() {
         (Class::Segment, &segment, "state", "closed"),
         (Class::Segment, &open, "state", "open"),
         (Class::System, "77", "grants", "none"),
+        (Class::Collector, "6", "area", "990300"),
+        (Class::Collector, "6", "state", "active, to be suspended"),
         (Class::Area, "990106", "threshold", "1"),
         (Class::Area, "990106", "last_sequence", "0"),
         (Class::Issuer, "1", "record_types", "receipt"),
@@ -214,6 +224,7 @@ fn the_document_fits_its_schema() {
         "receipt_codes",
         "kinds",
         "items",
+        "collectors",
         "blinding_secrets",
     ];
     for list in lists {

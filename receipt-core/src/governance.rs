@@ -27,6 +27,7 @@ use crate::wire::{NotCanonical, decode_canonical, fixed};
 
 mod action;
 mod area;
+mod collector;
 mod kind;
 mod submitter;
 
@@ -36,6 +37,7 @@ pub use action::{
     WithdrawBlinding,
 };
 pub use area::SetAreaAuthorities;
+pub use collector::RegisterCollector;
 pub use kind::{Opens, RegisterKind};
 pub use submitter::RegisterIssuer;
 

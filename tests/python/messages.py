@@ -23,6 +23,7 @@ ACTIONS = {
     14: fields("1 epoch u32, 2 fingerprint bytes"),
     15: fields("1 epoch u32"),
     16: fields("1 area u32, 2 keys 32 …, 3 threshold u32"),
+    17: fields("1 collector_id u32, 2 name text, 3 unit_ids u32 …, 4 area u32, 5 daily_cap_fen u64, 6 suspended_from_ms u64"),
 }
 ACTION = fields("1 kind u32, 2 body bytes")
 GOVERNANCE = fields("1 format_version u32, 2 suite u32, 3 sequence u64, 4 expiry_height u64")
@@ -52,7 +53,8 @@ SEGMENT_STATE = {
 ISSUER_STATE = {1: ("inner", ACTIONS[7]), 2: ("epoch", "u32"), 3: ("next_sequence", "u64"),
                 4: ("refused_bytes", "u64"), 5: ("refused_at_ms", "u64")}
 AREA_STATE = fields("1 area u32, 2 keys 32 …, 3 threshold u32, 4 sequence u64, 5 last_id 32")
-STATE = {5: UNIT_STATE, 7: SYSTEM, 8: KEY_STATE, 9: SEGMENT_STATE, 12: ISSUER_STATE, 13: ACTIONS[9], 14: ITEMS, 19: ROW, 20: AREA_STATE}
+COLLECTOR_STATE = {1: ("inner", ACTIONS[17]), 2: ("suspended_at_ms", "u64")}
+STATE = {5: UNIT_STATE, 7: SYSTEM, 8: KEY_STATE, 9: SEGMENT_STATE, 12: ISSUER_STATE, 13: ACTIONS[9], 14: ITEMS, 19: ROW, 20: AREA_STATE, 21: COLLECTOR_STATE}
 
 #: One frame of an export file (docs/spec/execution.md).
 LEDGER_BLOCK = fields(

@@ -25,6 +25,7 @@ REFUSED = 17
 HOLDERS = 18
 DIRECTORY = 19
 AREAS = 20
+COLLECTORS = 21
 NUMBER_NOT_OWNED, NUMBER_USED, UNIT_UNKNOWN, UNIT_SUSPENDED, KIND_NOT_ALLOWED = 5, 6, 7, 8, 9
 FIELD_INVALID, PAYMENT_RECEIPTED, DECISION_PAID, SIGNATURE_INVALID, KEY_REVOKED, ALREADY_REVERSED = 13, 16, 17, 18, 19, 21
 NOT_CANONICAL, RECORD_TOO_LARGE, UNIT_MISMATCH, ORIGINAL_UNKNOWN, ORIGINAL_IS_RED = 105, 106, 108, 109, 110
@@ -430,6 +431,11 @@ class Ledger:
             return has(SEGMENTS, body["segment_id"], of_segment)
         if kind == 10:
             return has_unit(body["unit_id"])
+        if kind == 17:
+            before = self.load(COLLECTORS, u32(body["collector_id"]))
+            entries = [body] + ([before["inner"]] if before else [])
+            return all((not is_area(entry["area"]) or covers(area, entry["area"])) and all(map(has_unit, entry["unit_ids"]))
+                       for entry in entries)
         return kind == 16 and covers(area, body["area"]) and area != body["area"]
 
     def act(self, action, height, time, area):
@@ -440,7 +446,7 @@ class Ledger:
                  5: self.allocate_segment, 6: self.close_segment, 7: self.register_issuer, 8: self.fence_issuer,
                  9: self.register_kind, 10: self.attach_items, 11: self.set_validators, 12: self.settle_segment,
                  13: self.set_authorities, 14: self.register_blinding, 15: self.withdraw_blinding,
-                 16: self.set_area_authorities}
+                 16: self.set_area_authorities, 17: self.register_collector}
         rules[action["kind"]](body, height, time)
 
     def register_unit(self, unit, _, time):
@@ -517,6 +523,18 @@ class Ledger:
         require(before is None or issuer != before["inner"], "the issuer is registered so already")
         require(before is None or set(before["inner"]["record_types"]) <= set(types), "an issuer keeps its record types")
         self.save(ISSUERS, u32(issuer["issuer_id"]), state | {"inner": issuer})
+
+    def register_collector(self, collector, _, time):
+        units, area = collector["unit_ids"], collector["area"]
+        require((not units) != (area == 0), "units or an area, and not both")
+        require(area == 0 or is_area(area), "no area")
+        require(formats.ascending(units), "units ascend")
+        require(all(self.get(UNITS, u32(unit)) is not None for unit in units), "a unit")
+        require(1 <= collector["daily_cap_fen"] < 10**14, "the cap")
+        before = self.load(COLLECTORS, u32(collector["collector_id"]))
+        suspension = (before["inner"]["suspended_from_ms"], before["suspended_at_ms"]) if before else (0, 0)
+        _, suspended = moved_to(suspension, collector["suspended_from_ms"], time)
+        self.save(COLLECTORS, u32(collector["collector_id"]), {"inner": collector, "suspended_at_ms": suspended})
 
     def fence_issuer(self, fence, _height, _time):
         state = self.load(ISSUERS, u32(fence["issuer_id"]))

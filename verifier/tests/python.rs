@@ -15,8 +15,8 @@ use receipt_core::authorities::AuthoritySet;
 use receipt_core::block::Item;
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, NumberRange, Opens,
-    RegisterIssuer, RegisterKey, RegisterKind, RegisterUnit, RevokeKey, SetAreaAuthorities, SettleSegment,
-    SignedGovernance,
+    RegisterCollector, RegisterIssuer, RegisterKey, RegisterKind, RegisterUnit, RevokeKey, SetAreaAuthorities,
+    SettleSegment, SignedGovernance,
 };
 use receipt_core::ids::{Fen, Height, ReceiptCode, ReceiptKey, ReceiptNumber, UnixMillis};
 use receipt_core::limits::REVOCATION_GRACE_MS;
@@ -178,7 +178,16 @@ fn districts(chain: &mut TestChain) {
     let founding = chain.governance(vec![name(990_100, "city"), name(990_106, "district")]).governance;
     let founding = sign(chain, founding, &["authority-0", "authority-7", "city", "district"]);
     chain.add_items(vec![founding]).unwrap();
-    let first = next_of(chain, 990_106, vec![Action::RegisterUnit(unit("一"))]);
+    let bank = RegisterCollector {
+        collector_id: 1,
+        name: "银行".to_owned(),
+        unit_ids: vec![888],
+        area: 0,
+        daily_cap_fen: 500_000_000,
+        suspended_from_ms: chain.now().get(),
+    };
+    let first = vec![Action::RegisterUnit(unit("一")), Action::RegisterCollector(bank)];
+    let first = next_of(chain, 990_106, first);
     let change = next_of(chain, 990_100, vec![name(990_106, "district-2")]);
     let items = vec![sign(chain, first, &["district"]), sign(chain, change, &["city", "district-2"])];
     chain.add_items(items).unwrap();

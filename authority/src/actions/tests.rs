@@ -109,6 +109,13 @@ threshold = 1
 public_keys = ["3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"]
 
 [[actions]]
+[actions.register_collector]
+collector_id = 4
+name = "示例银行"
+units = [22, 21]
+daily_cap_fen = 123456789
+
+[[actions]]
 [actions.set_validators]
 effective_height = 500
 [[actions.set_validators.validators]]
@@ -128,7 +135,7 @@ fn sound(text: &str) -> String {
 #[test]
 fn every_action_is_read_and_put_into_words() {
     let actions = read(&sound(ALL)).unwrap();
-    assert_eq!(actions.len(), 15);
+    assert_eq!(actions.len(), 16);
     let words: Vec<_> = actions.iter().map(|action| of_action(action, 480)).collect();
     let row = |index: usize, name: &str| {
         words[index].rows.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap()
@@ -148,7 +155,8 @@ fn every_action_is_read_and_put_into_words() {
         (11, "Register the blinding secret of epoch 2"),
         (12, "Withdraw blinding epoch 2, for ever"),
         (13, "Name these 1 the authorities of area 330106, of which 1 sign, from their next message on"),
-        (14, "Replace the validators by these 1, of which 1 decide"),
+        (14, "Register collector 4"),
+        (15, "Replace the validators by these 1, of which 1 decide"),
     ] {
         assert!(words[index].title.starts_with(title), "{}", words[index].title);
     }
@@ -180,7 +188,10 @@ fn every_action_is_read_and_put_into_words() {
     assert_eq!(row(9, "lost numbers"), "none");
     assert_eq!(row(10, "new epoch"), "2");
     assert_eq!(row(11, "fingerprint"), "6b".repeat(16));
-    assert_eq!(row(14, "validator 1 cosigner key"), COSIGNER_KEY);
+    assert_eq!((row(14, "collects for"), row(14, "daily cap")), ("unit 21, unit 22", "1234567.89 yuan"));
+    let of_area = of_action(&read(&sound(ALL).replace("units = [22, 21]", "area = \"330100\"")).unwrap()[14], 480);
+    assert_eq!(of_area.rows[1].1, "every unit of area 330100");
+    assert_eq!(row(15, "validator 1 cosigner key"), COSIGNER_KEY);
     let away = sound(ALL).replace(
         "threshold = 1\npublic_keys = [\"3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c\"]",
         "threshold = 0\npublic_keys = []",
@@ -194,16 +205,16 @@ fn every_action_is_read_and_put_into_words() {
 fn every_refusal_names_its_key() {
     for (from, to, named) in [
         ("kind = \"990601\"\nname", "kind = 990601\nname", "actions[0].register_kind.kind"),
-        ("opens = \"header\"", "opens = \"all\"", "actions.0"),
-        ("opens = \"header\"\n", "", "actions.0"),
+        ("opens = \"header\"", "opens = \"all\"", "actions[0].register_kind.opens"),
+        ("opens = \"header\"\n", "", "actions[0].register_kind`"),
         (
-            "payment_required_from = \"2027-01-01T",
-            "payment_required_from = \"2027-01-01 ",
+            "payment_required_from = \"2027-01-01T00:00:00+08:00\"",
+            "payment_required_from = \"2027-01-01\"",
             "actions[0].register_kind.payment_required_from",
         ),
         ("[\"receipt\"]", "[\"claim\"]", "actions[3].register_issuer.record_types"),
         ("[\"receipt\"]", "[\"receipt\", \"receipt\"]", "actions[3].register_issuer"),
-        ("record_types = [\"receipt\"]\n", "", "actions.3"),
+        ("record_types = [\"receipt\"]\n", "", "actions[3].register_issuer`"),
         ("unit_id = 21\nunit_code", "unit_id = 0\nunit_code", "actions[1].register_unit.unit_id"),
         ("unit_code = \"1299", "unit_code = \"1298", "actions[1].register_unit.unit_code"),
         ("\"990602\", \"990601\"", "\"990601\", \"990601\"", "actions[1].register_unit"),
@@ -232,11 +243,18 @@ fn every_refusal_names_its_key() {
         ("last = \"0000000009\"", "last = \"0000000004\"", "actions[9].settle_segment"),
         ("epoch = 2", "epoch = 0", "actions[10].fence_issuer.epoch"),
         ("aabbccddeeff", "aabbccddee", "actions[10].fence_issuer.journal"),
-        ("name = \"v1\"", "name = \"V1\"", "actions[14].set_validators"),
+        ("name = \"v1\"", "name = \"V1\"", "actions[15].set_validators"),
         ("area = \"330106\"", "area = \"003106\"", "actions[13].set_area_authorities"),
         ("area = \"330106\"", "area = \"33010\"", "actions[13].set_area_authorities.area"),
         ("threshold = 1", "threshold = 2", "actions[13].set_area_authorities"),
         ("threshold = 1", "threshold = 0", "actions[13].set_area_authorities"),
+        ("units = [22, 21]", "units = [21, 21]", "actions[14].register_collector"),
+        ("units = [22, 21]", "units = []", "actions[14].register_collector"),
+        ("units = [22, 21]", "units = [21]\narea = \"330100\"", "actions[14].register_collector"),
+        ("units = [22, 21]", "area = \"000000\"", "actions[14].register_collector"),
+        ("daily_cap_fen = 123456789", "daily_cap_fen = 0", "actions[14].register_collector"),
+        ("daily_cap_fen = 123456789", "daily_cap_fen = -1", "actions[14].register_collector.daily_cap_fen"),
+        ("daily_cap_fen = 123456789", "daily_cap_fen = 100000000000000", "actions[14].register_collector"),
         ("close_segment", "close_segments", "actions[8]"),
     ] {
         let good = sound(ALL);

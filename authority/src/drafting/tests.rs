@@ -162,15 +162,15 @@ fn the_examples_of_the_documents_are_descriptions() {
     let [first, others] = blocks[..] else { panic!("{} examples", blocks.len()) };
     let first = draft(first).unwrap();
     assert_eq!((first.actions.len(), first.credentials.len()), (7, 1));
-    // Keys are left out of the last two.
+    // Keys are left out of the last ones.
     let (others, sets) = others.split_at(others.find("[[actions]]\n[actions.set_validators]").unwrap());
     assert_eq!(draft(others).unwrap().actions.len(), 6);
     let key = |name: &str| hex::encode(receipt_core::testkit::software_key(name).public_key().0);
     let mut sets = sets.to_owned();
-    for name in ["consensus", "log", "cosigner", "one", "two", "three"] {
+    for name in ["consensus", "log", "cosigner", "one", "two", "three", "four", "five", "six"] {
         sets = sets.replacen('…', &key(name), 1);
     }
-    assert_eq!(draft(&sets).unwrap().actions.len(), 2);
+    assert_eq!(draft(&sets).unwrap().actions.len(), 4);
     // Refused by the name of the key, before anybody is asked.
     for (from, to, problem) in [
         (key("two"), key("one"), "an authority stands twice"),
@@ -179,6 +179,7 @@ fn the_examples_of_the_documents_are_descriptions() {
         let refused = draft(&sets.replace(&from, &to)).unwrap_err();
         assert!(refused.contains("actions[1].set_authorities") && refused.contains(problem), "{refused}");
     }
-    let authorities = &sets[sets.rfind("[[actions]]").unwrap()..];
+    let place = |action: &str| sets.find(&format!("[[actions]]\n[actions.{action}]")).unwrap();
+    let authorities = &sets[place("set_authorities")..place("register_collector")];
     assert!(draft(&format!("{authorities}{authorities}")).unwrap_err().contains("replaces the authorities twice"));
 }

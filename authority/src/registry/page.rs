@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::rows::spaced;
+use super::thing::spaced;
 use super::{Class, Registry, Thing};
 use crate::chain::Chain;
 use crate::text::quoted;

@@ -617,7 +617,7 @@ async fn the_registry_is_read_whole_and_only_it() {
     let state = world.chain.state();
     // Of Meta: the validators, the authorities and the blinding secrets.
     let mut expected = 3;
-    for table in [5, 7, 8, 9, 11, 12, 13, 14, 19, 20] {
+    for table in [5, 7, 8, 9, 11, 12, 13, 14, 19, 20, 21] {
         expected += state.row_count(Table::ALL[table]);
     }
     assert_eq!(whole.rows.len(), expected, "all tables of the registry, and its rows of Meta");

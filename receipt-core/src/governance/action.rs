@@ -4,6 +4,7 @@ use prost::Message;
 
 use super::ActionWire;
 use super::area::SetAreaAuthorities;
+use super::collector::RegisterCollector;
 use super::kind::RegisterKind;
 use super::submitter::RegisterIssuer;
 use crate::authorities::AuthoritySet;
@@ -287,6 +288,8 @@ pub enum Action {
     WithdrawBlinding(WithdrawBlinding),
     /// 16.
     SetAreaAuthorities(SetAreaAuthorities),
+    /// 17.
+    RegisterCollector(RegisterCollector),
 }
 
 impl Action {
@@ -308,6 +311,7 @@ impl Action {
             Self::RegisterBlinding(body) => (14, body.encode_to_vec()),
             Self::WithdrawBlinding(body) => (15, body.encode_to_vec()),
             Self::SetAreaAuthorities(body) => (16, body.encode()),
+            Self::RegisterCollector(body) => (17, body.encode_to_vec()),
         };
         ActionWire { kind, body }
     }
@@ -331,6 +335,7 @@ impl Action {
             14 => Self::RegisterBlinding(decode_canonical("RegisterBlinding", body)?),
             15 => Self::WithdrawBlinding(decode_canonical("WithdrawBlinding", body)?),
             16 => Self::SetAreaAuthorities(SetAreaAuthorities::decode(body)?),
+            17 => Self::RegisterCollector(decode_canonical("RegisterCollector", body)?),
             _ => return Err(NotCanonical("Action")),
         })
     }

@@ -15,12 +15,13 @@ use super::reading::ReadError;
 use super::scope::{check_reach, set_area_authorities};
 use super::settlement::{LookUps, settle_segment};
 use super::tables::{
-    DetachedKind, IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentRange, SegmentState, Table, UnitState, pair_bytes,
+    CollectorState, DetachedKind, IssuerState, KeyState, META_VALIDATORS_NEXT, SegmentRange, SegmentState, Table,
+    UnitState, pair_bytes,
 };
 use crate::area::Area;
 use crate::governance::{
-    Action, AllocateSegment, AttachItems, CodeName, FenceIssuer, KeyOwner, RegisterIssuer, RegisterKey, RegisterKind,
-    RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
+    Action, AllocateSegment, AttachItems, CodeName, FenceIssuer, KeyOwner, RegisterCollector, RegisterIssuer,
+    RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
 };
 use crate::ids::{ReceiptCode, ReceiptNumber, UnixMillis};
 use crate::limits;
@@ -55,6 +56,7 @@ pub(crate) fn apply_action(
         Action::RegisterBlinding(secret) => blinding::register(overlay, secret),
         Action::WithdrawBlinding(withdrawal) => blinding::withdraw(overlay, withdrawal),
         Action::SetAreaAuthorities(change) => set_area_authorities(overlay, change, place),
+        Action::RegisterCollector(collector) => register_collector(overlay, collector, block_time),
     }
 }
 
@@ -188,6 +190,32 @@ fn register_kind(overlay: &mut Overlay<'_>, kind: &RegisterKind, block_time: Uni
     let is_known = before.is_none_or(asks_no_more) || from_ms == 0 || UnixMillis::new(from_ms) >= in_time;
     require(is_known, "payments of a registered kind are required ten days from now at the earliest")?;
     overlay.write(Table::Kinds, id, kind.encode_to_vec());
+    Ok(())
+}
+
+fn register_collector(
+    overlay: &mut Overlay<'_>,
+    collector: &RegisterCollector,
+    block_time: UnixMillis,
+) -> ActionResult {
+    let units = &collector.unit_ids;
+    require(
+        units.is_empty() != (collector.area == 0),
+        "a collector collects for units or for an area, and not for both",
+    )?;
+    require(collector.area == 0 || collector.area().is_some(), "the collector's area has no six digits")?;
+    require(units.windows(2).all(|pair| pair[0] < pair[1]), "a collector's units must be strictly ascending")?;
+    for unit in units {
+        require(overlay.contains(Table::Units, &unit.to_be_bytes())?, "a unit of the collector is not registered")?;
+    }
+    let capped = (1..limits::TOTAL_FEN_BOUND.unsigned_abs()).contains(&collector.daily_cap_fen);
+    require(capped, "a collector's daily cap is above zero and below 10^14 fen")?;
+    let id = collector.collector_id.to_be_bytes();
+    let before: Option<CollectorState> = overlay.read_message(Table::Collectors, &id)?;
+    let suspension = before.as_ref().map_or(Ending::planned(0), CollectorState::suspension);
+    let suspended_at_ms = suspension.moved_to(collector.suspended_from_ms, block_time).recorded_ms();
+    let state = CollectorState { collector: collector.clone(), suspended_at_ms };
+    overlay.write(Table::Collectors, id, state.encode_to_vec());
     Ok(())
 }
 

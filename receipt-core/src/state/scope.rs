@@ -15,10 +15,12 @@ use super::action::{ActionPlace, ActionResult, require};
 use super::authorities::{read_authorities, take_keys};
 use super::overlay::{Overlay, StateRead};
 use super::reading::ReadError;
-use super::tables::{AreaState, GovernanceState, KeyState, META_GOVERNANCE, SegmentState, Table, UnitState};
+use super::tables::{
+    AreaState, CollectorState, GovernanceState, KeyState, META_GOVERNANCE, SegmentState, Table, UnitState,
+};
 use crate::area::Area;
 use crate::authorities::AuthoritySet;
-use crate::governance::{Action, KeyOwner, RegisterSystem, SetAreaAuthorities};
+use crate::governance::{Action, KeyOwner, RegisterCollector, RegisterSystem, SetAreaAuthorities};
 
 const BEYOND: &str = "it reaches beyond the area whose authorities sign";
 
@@ -95,6 +97,7 @@ pub(super) fn check_reach(overlay: &Overlay<'_>, action: &Action, area: Area) ->
         Action::CloseSegment(close) => has_segment(overlay, area, close.segment_id)?,
         Action::SettleSegment(settlement) => has_segment(overlay, area, settlement.segment_id)?,
         Action::AttachItems(items) => has_unit(overlay, area, items.unit_id)?,
+        Action::RegisterCollector(collector) => has_collector(overlay, area, collector)?,
         Action::SetAreaAuthorities(change) => area.is_above(change.area),
         Action::AllocateSegment(_)
         | Action::RegisterIssuer(_)
@@ -138,6 +141,23 @@ fn has_system(overlay: &Overlay<'_>, area: Area, system: &RegisterSystem) -> Res
         }
         for grant in &entry.grants {
             if !has_unit(overlay, area, grant.unit_id)? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// A collector is the area's if all for whom it collects, before and after, are.
+fn has_collector(overlay: &Overlay<'_>, area: Area, collector: &RegisterCollector) -> Result<bool, ReadError> {
+    let id = collector.collector_id.to_be_bytes();
+    let before: Option<CollectorState> = overlay.read_message(Table::Collectors, &id)?;
+    for entry in before.iter().map(|before| &before.collector).chain([collector]) {
+        if entry.area().is_some_and(|of| !area.covers(of)) {
+            return Ok(false);
+        }
+        for unit in &entry.unit_ids {
+            if !has_unit(overlay, area, *unit)? {
                 return Ok(false);
             }
         }

@@ -24,6 +24,7 @@
 //! Holders          1 ‖ id, 2 ‖ name, 3 ‖ key             whose they are for ever (see `owned`)
 //! Directory        unit u32                              UnitRow (see `directory`)
 //! Areas            area u32                              AreaState (see `scope`)
+//! Collectors       collector u32                         CollectorState
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `authorities` (those in force), `governance` ([`GovernanceState`]), `blinding`
@@ -39,7 +40,9 @@ use crate::state::reading::{Fields, ReadError};
 
 mod registered;
 
-pub use registered::{AreaState, DetachedKind, GovernanceState, IssuerState, KeyState, SegmentState, UnitState};
+pub use registered::{
+    AreaState, CollectorState, DetachedKind, GovernanceState, IssuerState, KeyState, SegmentState, UnitState,
+};
 
 /// A table of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,11 +70,12 @@ pub enum Table {
     Holders = 18,
     Directory = 19,
     Areas = 20,
+    Collectors = 21,
 }
 
 impl Table {
     /// Every table, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Meta,
         Self::Receipts,
         Self::BizKeys,
@@ -93,6 +97,7 @@ impl Table {
         Self::Holders,
         Self::Directory,
         Self::Areas,
+        Self::Collectors,
     ];
 
     /// The name of the store's column family.
@@ -119,6 +124,7 @@ impl Table {
             Self::Holders => "holders",
             Self::Directory => "directory",
             Self::Areas => "areas",
+            Self::Collectors => "collectors",
         }
     }
 }
@@ -145,7 +151,7 @@ pub const META_BLINDING: &[u8] = b"blinding";
 pub const META_DIRECTORY: &[u8] = b"directory";
 
 /// Tables that make up the registry, by number: who and what was registered. Of `Meta` validators, authorities and blinding secrets alone.
-pub const REGISTRY_TABLES: [Table; 11] = [
+pub const REGISTRY_TABLES: [Table; 12] = [
     Table::Meta,
     Table::Units,
     Table::Systems,
@@ -157,6 +163,7 @@ pub const REGISTRY_TABLES: [Table; 11] = [
     Table::Items,
     Table::Directory,
     Table::Areas,
+    Table::Collectors,
 ];
 
 /// Whether a row of the state is one of the registry's.

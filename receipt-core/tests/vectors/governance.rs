@@ -5,8 +5,8 @@ use receipt_core::authorities::AuthoritySet;
 use receipt_core::genesis::{Genesis, Timeliness};
 use receipt_core::governance::{
     Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Governance, Grant, NumberRange, Opens,
-    RegisterBlinding, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
-    SetAreaAuthorities, SetValidators, SettleSegment, SignedGovernance, WithdrawBlinding,
+    RegisterBlinding, RegisterCollector, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit,
+    RevokeKey, SetAreaAuthorities, SetValidators, SettleSegment, SignedGovernance, WithdrawBlinding,
 };
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::ids::{Height, UnixMillis};
@@ -21,7 +21,7 @@ use super::scene::Scene;
 
 /// One action of each kind, in the order of their numbers.
 fn actions(validators: ValidatorSet) -> Vec<Action> {
-    vec![
+    let mut actions = vec![
         Action::RegisterUnit(RegisterUnit {
             unit_id: 7,
             unit_code: "129903004000000181".to_owned(),
@@ -79,9 +79,25 @@ fn actions(validators: ValidatorSet) -> Vec<Action> {
         }),
         Action::RegisterBlinding(RegisterBlinding { epoch: 2, fingerprint: vec![0x6b; 16] }),
         Action::WithdrawBlinding(WithdrawBlinding { epoch: 2 }),
+    ];
+    actions.extend(of_areas_and_collectors());
+    actions
+}
+
+/// The last of them.
+fn of_areas_and_collectors() -> [Action; 2] {
+    [
         Action::SetAreaAuthorities(SetAreaAuthorities {
             area: Area::new(990_106).unwrap(),
             set: AuthoritySet { keys: vec![software_key("district").public_key()], threshold: 1 },
+        }),
+        Action::RegisterCollector(RegisterCollector {
+            collector_id: 1,
+            name: "银行".to_owned(),
+            unit_ids: vec![7, 9],
+            area: 0,
+            daily_cap_fen: 500_000_000,
+            suspended_from_ms: 1_793_577_800_000,
         }),
     ]
 }
@@ -312,7 +328,7 @@ fn sound_genesis(scene: &Scene) -> Value {
 fn governance_json() {
     let scene = Scene::new();
     let actions = actions(scene.chain.genesis().validators.clone());
-    let rows = (1_u32..=16)
+    let rows = (1_u32..=17)
         .zip(&actions)
         .map(|(kind, action)| json!({ "kind": kind, "field_5_of_governance": action_bytes(action) }));
     let value = json!({

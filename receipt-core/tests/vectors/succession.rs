@@ -8,8 +8,8 @@ use receipt_core::blind::{BlindingSecret, UniquenessKey};
 use receipt_core::block::Item;
 use receipt_core::fingerprint::Fingerprint;
 use receipt_core::governance::{
-    Action, AttachItems, CloseSegment, Governance, Grant, RegisterBlinding, RegisterKey, RegisterKind, RegisterSystem,
-    RegisterUnit, RevokeKey, SetAreaAuthorities, SignedGovernance, WithdrawBlinding,
+    Action, AttachItems, CloseSegment, Governance, Grant, RegisterBlinding, RegisterCollector, RegisterKey,
+    RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetAreaAuthorities, SignedGovernance, WithdrawBlinding,
 };
 use receipt_core::hash::{Hash, sha256};
 use receipt_core::ids::Height;
@@ -126,6 +126,17 @@ fn system(system_id: u32, units: &[u32]) -> Action {
     Action::RegisterSystem(RegisterSystem { system_id, name: "HIS".to_owned(), grants })
 }
 
+fn collector(units: &[u32], area: u32) -> Action {
+    Action::RegisterCollector(RegisterCollector {
+        collector_id: 1,
+        name: "银行".to_owned(),
+        unit_ids: units.to_vec(),
+        area,
+        daily_cap_fen: 500_000_000,
+        suspended_from_ms: 0,
+    })
+}
+
 /// Messages of areas for the next block: area, actions, signers, and whether it is taken.
 fn next_of_areas(chain: &TestChain) -> Vec<Value> {
     let params = ChainParameters::of(chain.genesis());
@@ -135,7 +146,7 @@ fn next_of_areas(chain: &TestChain) -> Vec<Value> {
     let close = |segment_id| Action::CloseSegment(CloseSegment { segment_id });
     let city = ["city-1", "city-2"];
     type Row<'a> = (&'a str, u32, Vec<Action>, &'a [&'a str], bool);
-    let rows: [Row<'_>; 27] = [
+    let rows: [Row<'_>; 33] = [
         ("a district's own unit", DISTRICT, vec![unit(31, DISTRICT)], &["district"], true),
         ("a unit of its neighbour", DISTRICT, vec![unit(32, OTHER)], &["district"], false),
         ("its neighbour's unit, taken", DISTRICT, vec![unit(32, DISTRICT)], &["district"], false),
@@ -148,6 +159,12 @@ fn next_of_areas(chain: &TestChain) -> Vec<Value> {
         ("its own system, for its neighbour's unit", DISTRICT, vec![system(3, &[31, 32])], &["district"], false),
         ("its neighbour's system, taken", DISTRICT, vec![system(4, &[31])], &["district"], false),
         ("a system for nobody", DISTRICT, vec![system(9, &[])], &["district"], false),
+        ("a collector for its own unit", DISTRICT, vec![collector(&[31], 0)], &["district"], true),
+        ("a collector for its neighbour's unit", DISTRICT, vec![collector(&[31, 32], 0)], &["district"], false),
+        ("a collector for the city", DISTRICT, vec![collector(&[], CITY)], &["district"], false),
+        ("a collector for the city, by the city", CITY, vec![collector(&[], CITY)], &city, true),
+        ("a collector for both", CITY, vec![collector(&[31], CITY)], &city, false),
+        ("a collector for nobody", CITY, vec![collector(&[], 0)], &city, false),
         ("items of its own unit", DISTRICT, vec![items(31)], &["district"], true),
         ("items of its neighbour's", DISTRICT, vec![items(32)], &["district"], false),
         ("a segment of another city", DISTRICT, vec![close(1601)], &["district"], false),

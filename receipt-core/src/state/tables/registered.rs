@@ -4,7 +4,7 @@ use prost::Message;
 
 use crate::area::Area;
 use crate::authorities::AuthoritySet;
-use crate::governance::{AllocateSegment, RegisterIssuer, RegisterKey, RegisterUnit};
+use crate::governance::{AllocateSegment, RegisterCollector, RegisterIssuer, RegisterKey, RegisterUnit};
 use crate::hash::Hash;
 use crate::ids::UnixMillis;
 use crate::state::ending::Ending;
@@ -138,6 +138,24 @@ pub struct IssuerState {
     /// Block time (ms) of the last refused batch.
     #[prost(uint64, tag = "5")]
     pub refused_at_ms: u64,
+}
+
+/// A collector as registered, and when its suspension entered the ledger.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct CollectorState {
+    /// The registration.
+    #[prost(message, required, tag = "1")]
+    pub collector: RegisterCollector,
+    /// Block time (ms) of the action that set the present suspension; 0: none.
+    #[prost(uint64, tag = "2")]
+    pub suspended_at_ms: u64,
+}
+
+impl CollectorState {
+    /// The collector's suspension.
+    pub const fn suspension(&self) -> Ending {
+        Ending::new(self.collector.suspended_from_ms, self.suspended_at_ms)
+    }
 }
 
 /// The governance message that was taken last: of the chain's own authorities, or of an area's.

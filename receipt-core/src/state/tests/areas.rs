@@ -11,8 +11,8 @@ use crate::authorities::AuthoritySet;
 use crate::block::Item;
 use crate::governance::{
     Action, AttachItems, CloseSegment, FenceIssuer, Governance, Grant, KeyOwner, NumberRange, RegisterBlinding,
-    RegisterIssuer, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetAreaAuthorities, SetValidators,
-    SettleSegment, SignedGovernance, WithdrawBlinding,
+    RegisterCollector, RegisterIssuer, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetAreaAuthorities,
+    SetValidators, SettleSegment, SignedGovernance, WithdrawBlinding,
 };
 use crate::hash::Hash;
 use crate::ids::{Height, UnixMillis};
@@ -90,6 +90,17 @@ fn system(system_id: u32, units: &[u32]) -> Action {
     Action::RegisterSystem(RegisterSystem { system_id, name: "HIS".to_owned(), grants })
 }
 
+fn collector(collector_id: u32, units: &[u32], area: u32) -> Action {
+    Action::RegisterCollector(RegisterCollector {
+        collector_id,
+        name: "银行".to_owned(),
+        unit_ids: units.to_vec(),
+        area,
+        daily_cap_fen: 100_000_000,
+        suspended_from_ms: 0,
+    })
+}
+
 fn close(segment_id: u32) -> Action {
     Action::CloseSegment(CloseSegment { segment_id })
 }
@@ -111,6 +122,9 @@ fn governed() -> Ledger {
         system(4, &[4]),
         system(5, &[3, 4]),
         system(6, &[]),
+        collector(2, &[], CITY),
+        collector(3, &[3], 0),
+        collector(4, &[4], 0),
         Action::AllocateSegment(segment(31, 3, 1, 50_001, 50_100)),
         Action::AllocateSegment(segment(41, 4, 1, 50_101, 50_200)),
         Action::AllocateSegment(segment(32, 3, 1, 50_201, 50_300)),
@@ -125,19 +139,23 @@ fn governed() -> Ledger {
     ledger
 }
 
+/// Whether the ledger takes the action from the district.
+fn check_of_district(ledger: &Ledger, what: &str, action: Action, expected: Result<(), &'static str>) {
+    let signed = message(ledger, DISTRICT, vec![action.clone()], &["district"]);
+    assert_eq!(judged(ledger, signed), expected, "{what}");
+    // Tried before it is signed it is judged alike, and whoever follows governance alone comes to the same.
+    let unsigned = message(ledger, DISTRICT, vec![action], &[]).governance;
+    let trial = try_governance(&ledger.state, &ledger.chain, &unsigned, Height::new(2), UnixMillis::new(ledger.time));
+    assert_eq!(trial.unwrap().actions.map(drop).map_err(|refused| refused.problem), expected, "{what}");
+}
+
 /// What the district may not do, and what it may do right beside it. One row for every kind of action.
 #[test]
-fn a_district_changes_what_lies_in_it_and_nothing_else() {
+fn a_district_changes_units_keys_and_systems_that_lie_in_it_and_no_others() {
     let ledger = governed();
     let unit = |unit: RegisterUnit| Action::RegisterUnit(unit);
     let key = |id, owner, owner_id| Action::RegisterKey(register_key(id, owner, owner_id, public("a new key")));
     let revoke = |key_id| Action::RevokeKey(RevokeKey { key_id, revoked_from_ms: ledger.time });
-    let settle = |segment_id, first, last| {
-        Action::SettleSegment(SettleSegment { segment_id, void: vec![NumberRange { first, last }], lost: Vec::new() })
-    };
-    let items = |unit_id| Action::AttachItems(AttachItems { unit_id, kind: 990_601, items: Vec::new(), adds: false });
-    let lease = |id, unit| Action::AllocateSegment(segment(id, unit, 1, 60_001, 60_010));
-    let validators = SetValidators { effective_height: 1_000, validators: validator_set(1..=5) };
     for (what, action, expected) in [
         ("a new unit of its own", unit(of_area(9, DISTRICT)), Ok(())),
         ("a new unit of its neighbour", unit(of_area(9, OTHER)), Err(BEYOND)),
@@ -178,6 +196,22 @@ fn a_district_changes_what_lies_in_it_and_nothing_else() {
         ("its neighbour's system, taken", system(4, &[3]), Err(BEYOND)),
         ("a system of both, less the neighbour's unit", system(5, &[3]), Err(BEYOND)),
         ("a system that may act for nobody, taken", system(6, &[3]), Err(BEYOND)),
+    ] {
+        check_of_district(&ledger, what, action, expected);
+    }
+}
+
+/// The same of all other kinds.
+#[test]
+fn a_district_changes_segments_items_and_collectors_that_lie_in_it_and_nothing_that_is_everybodys() {
+    let ledger = governed();
+    let settle = |segment_id, first, last| {
+        Action::SettleSegment(SettleSegment { segment_id, void: vec![NumberRange { first, last }], lost: Vec::new() })
+    };
+    let items = |unit_id| Action::AttachItems(AttachItems { unit_id, kind: 990_601, items: Vec::new(), adds: false });
+    let lease = |id, unit| Action::AllocateSegment(segment(id, unit, 1, 60_001, 60_010));
+    let validators = SetValidators { effective_height: 1_000, validators: validator_set(1..=5) };
+    for (what, action, expected) in [
         ("its own segment is closed", close(32), Ok(())),
         ("its neighbour's", close(42), Err(BEYOND)),
         ("the city's", close(11), Err(BEYOND)),
@@ -185,6 +219,14 @@ fn a_district_changes_what_lies_in_it_and_nothing_else() {
         ("its neighbour's segment is settled", settle(41, 50_101, 50_200), Err(BEYOND)),
         ("items of its own unit", items(3), Ok(())),
         ("items of its neighbour's", items(4), Err(BEYOND)),
+        ("a collector for its own unit", collector(9, &[3], 0), Ok(())),
+        ("a collector for the district", collector(9, &[], DISTRICT), Ok(())),
+        ("a collector for its neighbour's unit, too", collector(9, &[3, 4], 0), Err(BEYOND)),
+        ("a collector for the city", collector(9, &[], CITY), Err(BEYOND)),
+        ("its own collector", collector(3, &[3], 0), Ok(())),
+        ("the city's collector, taken", collector(2, &[3], 0), Err(BEYOND)),
+        ("its neighbour's collector, taken", collector(4, &[3], 0), Err(BEYOND)),
+        ("a collector of an unknown unit", collector(9, &[77], 0), Err("a unit of the collector is not registered")),
         // Numbers of a code are everybody's: whoever takes the last has them all.
         ("numbers for its own unit", lease(91, 3), Err(BEYOND)),
         ("an issuer", Action::RegisterIssuer(RegisterIssuer::of_receipts(9, "nine")), Err(BEYOND)),
@@ -202,13 +244,7 @@ fn a_district_changes_what_lies_in_it_and_nothing_else() {
         ),
         ("a blinding secret, withdrawn", Action::WithdrawBlinding(WithdrawBlinding { epoch: 1 }), Err(BEYOND)),
     ] {
-        let signed = message(&ledger, DISTRICT, vec![action.clone()], &["district"]);
-        assert_eq!(judged(&ledger, signed), expected, "{what}");
-        // Tried before it is signed it is judged alike, and whoever follows governance alone comes to the same.
-        let unsigned = message(&ledger, DISTRICT, vec![action], &[]).governance;
-        let trial =
-            try_governance(&ledger.state, &ledger.chain, &unsigned, Height::new(2), UnixMillis::new(ledger.time));
-        assert_eq!(trial.unwrap().actions.map(drop).map_err(|refused| refused.problem), expected, "{what}");
+        check_of_district(&ledger, what, action, expected);
     }
 }
 
@@ -264,8 +300,6 @@ fn with<'a>(signers: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 fn authorities_of_an_area_are_named_by_those_above_it() {
     let ledger = governed();
     let city = ["city-1", "city-2"];
-    let many: Vec<String> = (0..65).map(|number| format!("many-{number}")).collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
     for (what, code, action, signers, expected) in [
         ("the city names a district's", CITY, name(DISTRICT, &["new"], 1), with(&city, &["new"]), Ok(())),
         ("the city names those of a new area", CITY, name(990_107, &["new"], 1), with(&city, &["new"]), Ok(())),
@@ -311,6 +345,19 @@ fn authorities_of_an_area_are_named_by_those_above_it() {
         ),
         ("the city names itself", CITY, name(CITY, &city, 1), with(&city, &[]), Err(BEYOND)),
         ("the city names another city's", CITY, name(990_200, &["new"], 1), with(&city, &["new"]), Err(BEYOND)),
+    ] {
+        let signed = message(&ledger, code, vec![action], &signers);
+        assert_eq!(judged(&ledger, signed), expected, "{what}");
+    }
+}
+
+/// Sets that can govern, of keys that are nobody else's.
+#[test]
+fn authorities_of_an_area_are_a_set_of_their_own() {
+    let ledger = governed();
+    let many: Vec<String> = (0..65).map(|number| format!("many-{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (what, code, action, signers, expected) in [
         (
             "as they are",
             0,

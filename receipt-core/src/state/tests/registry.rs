@@ -5,14 +5,15 @@ use super::ledger::{CODE, Ledger, T, issuer_signer, register_key, register_unit,
 use crate::block::Item;
 use crate::entry::RecordRefusal;
 use crate::governance::{
-    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, Opens, RegisterIssuer,
-    RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey, SetValidators,
+    Action, AllocateSegment, AttachItems, CloseSegment, CodeName, FenceIssuer, Grant, KeyOwner, Opens,
+    RegisterCollector, RegisterIssuer, RegisterKey, RegisterKind, RegisterSystem, RegisterUnit, RevokeKey,
+    SetValidators,
 };
 use crate::ids::{Height, UnixMillis, ValidatorId};
 use crate::limits::{LEDGER_UNHEARD_MS_MAX, REVOCATION_GRACE_MS};
 use crate::reason::Reason;
 use crate::record::status_key;
-use crate::state::tables::{IssuerState, KeyState, RefusedState, SegmentState, Table, UnitState};
+use crate::state::tables::{CollectorState, IssuerState, KeyState, RefusedState, SegmentState, Table, UnitState};
 use crate::state::{BlockRefusal, read_pending_validators, read_validators};
 use crate::suite::Signer;
 use crate::testkit::{TestValidator, software_key};
@@ -281,6 +282,54 @@ fn whoever_is_cut_off_acknowledges_nothing_that_needs_a_payment_without_knowing_
     ledger.govern(vec![Action::RegisterKind(kind.clone())]);
     let acknowledges_until = UnixMillis::new(last_heard + LEDGER_UNHEARD_MS_MAX);
     assert!(!kind.requires_payment(acknowledges_until));
+}
+
+#[test]
+fn collectors_have_a_scope_and_a_cap() {
+    let collector = |edit: fn(&mut RegisterCollector), expected| {
+        let mut collector = bank(1);
+        edit(&mut collector);
+        check(Action::RegisterCollector(collector), expected);
+    };
+    const SCOPE: Result<(), &str> = Err("a collector collects for units or for an area, and not for both");
+    const CAP: Result<(), &str> = Err("a collector's daily cap is above zero and below 10^14 fen");
+    const ORDER: Result<(), &str> = Err("a collector's units must be strictly ascending");
+    collector(|_| {}, Ok(()));
+    collector(|bank| (bank.unit_ids, bank.area) = (Vec::new(), 990_100), Ok(()));
+    collector(|bank| bank.area = 990_100, SCOPE);
+    collector(|bank| bank.unit_ids.clear(), SCOPE);
+    collector(|bank| (bank.unit_ids, bank.area) = (Vec::new(), 9_999), Err("the collector's area has no six digits"));
+    collector(|bank| bank.unit_ids.reverse(), ORDER);
+    collector(|bank| bank.unit_ids[1] = 1, ORDER);
+    collector(|bank| bank.unit_ids.push(3), Err("a unit of the collector is not registered"));
+    collector(|bank| bank.daily_cap_fen = 0, CAP);
+    collector(|bank| bank.daily_cap_fen = 100_000_000_000_000, CAP);
+    collector(|bank| bank.daily_cap_fen = u64::MAX, CAP);
+    collector(|bank| bank.daily_cap_fen = 99_999_999_999_999, Ok(()));
+    // Its suspension is an ending as a unit's is.
+    let mut ledger = Ledger::new();
+    let suspend = |suspended_from_ms| Action::RegisterCollector(RegisterCollector { suspended_from_ms, ..bank(1) });
+    let recorded = ledger.govern(vec![suspend(T + 5)]);
+    ledger.govern(vec![suspend(T + 5)]);
+    let state: CollectorState = ledger.message(Table::Collectors, 1);
+    assert_eq!((state.collector.suspended_from_ms, state.suspended_at_ms), (T + 5, recorded));
+    assert_eq!(state.suspension(), crate::state::Ending::new(T + 5, recorded));
+    ledger.govern(vec![suspend(0)]);
+    assert_eq!(
+        ledger.message::<CollectorState>(Table::Collectors, 1),
+        CollectorState { collector: bank(1), suspended_at_ms: 0 }
+    );
+}
+
+fn bank(collector_id: u32) -> RegisterCollector {
+    RegisterCollector {
+        collector_id,
+        name: "银行".to_owned(),
+        unit_ids: vec![1, 2],
+        area: 0,
+        daily_cap_fen: 500_000_000,
+        suspended_from_ms: 0,
+    }
 }
 
 /// What an issuer was given to carry it keeps; a name and further types may come.
