@@ -193,6 +193,9 @@ pub(crate) struct RegistryArguments {
     pub(crate) chain: ChainArguments,
     #[command(flatten)]
     pub(crate) node: NodeArguments,
+    /// A registry of any past height that an audit has replayed (`tallystick-verifier audit --registry-at`), in place of what nodes say of now.
+    #[arg(long, value_name = "FILE", conflicts_with = "node")]
+    pub(crate) file: Option<PathBuf>,
     /// One JSON document.
     #[arg(long)]
     pub(crate) json: bool,

@@ -10,13 +10,14 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use receipt_core::governance::SignedGovernance;
 use receipt_core::ids::Height;
 use receipt_core::limits::TRUST_BYTES_MAX;
+use receipt_core::registered_at::RegisteredAt;
 use receipt_core::trust::TrustFile;
 use tallystick_authority::actions::AreaAuthoritiesText;
 use tallystick_authority::drafting::{Draft, Position, propose_beside, propose_message};
 use tallystick_authority::nodes::Nodes;
 use tallystick_authority::proposal::PROPOSAL_BYTES_MAX;
 use tallystick_authority::quorums::meaning;
-use tallystick_authority::registry::{self, Reading};
+use tallystick_authority::registry::{self, Reading, Registry};
 use tallystick_authority::show::shown;
 use tallystick_authority::starts::warnings;
 use tallystick_authority::submit::{Fate, Judge, Wanted, fate, offer};
@@ -41,6 +42,8 @@ const TYPED_DIGITS: usize = 8;
 /// What a person types is shorter.
 const ANSWER_BYTES_MAX: u64 = 1024;
 
+/// A file of a registry above this is not read.
+const REGISTRY_FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Version of the document that `registry --json` prints.
 const REGISTRY_FORMAT_VERSION: u32 = 1;
 
@@ -346,9 +349,11 @@ async fn status(arguments: &StatusArguments) -> Result<Exit> {
 
 async fn show_registry(arguments: &RegistryArguments) -> Result<()> {
     let chain = governed(&arguments.chain)?.chain;
-    let nodes = nodes(&chain, &arguments.node)?;
     let now = SystemClock.now();
-    let found = nodes.registry(&chain, Reading::new(&chain, now)).await?;
+    let found = match &arguments.file {
+        Some(path) => replayed(path, &chain)?,
+        None => nodes(&chain, &arguments.node)?.registry(&chain, Reading::new(&chain, now)).await?,
+    };
     if arguments.json {
         let document = registry::document(&found, &chain);
         let program = ("tallystick-authority", env!("CARGO_PKG_VERSION"));
@@ -358,6 +363,12 @@ async fn show_registry(arguments: &RegistryArguments) -> Result<()> {
         outpage!("{}", registry::shown(&found, &chain));
     }
     Ok(())
+}
+
+fn replayed(path: &Path, chain: &Chain) -> Result<Registry> {
+    let named = || format!("registry {}", path.display());
+    let text = String::from_utf8(durable::read(path, REGISTRY_FILE_BYTES_MAX)?).with_context(named)?;
+    Registry::replayed(&RegisteredAt::parse(&text).with_context(named)?, chain).with_context(named)
 }
 
 async fn tried(arguments: &TryArguments) -> Result<Exit> {

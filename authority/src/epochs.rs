@@ -172,6 +172,7 @@ mod tests {
             version: Hash([0; 32]),
             things: vec![secrets],
             said_by: Vec::new(),
+            replayed: None,
         }
     }
 

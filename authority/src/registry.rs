@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use receipt_core::directory::UnitRow;
 use receipt_core::hash::Hash;
 use receipt_core::ids::UnixMillis;
-use receipt_core::state::tables::Table;
+use receipt_core::registered_at::RegisteredAt;
+use receipt_core::state::tables::{GovernanceState, Table};
 use tallystick_proto::admin::v1::{ReadRegistryRequest, RegistryRow};
 use tallystick_service::said::said;
 
@@ -45,7 +46,11 @@ impl Reading {
     pub fn thing(self, row: &RegistryRow) -> Result<Thing> {
         let table = Table::ALL.into_iter().find(|table| *table as u32 == row.table);
         let table = table.with_context(|| format!("a row of the unknown table {}", row.table))?;
-        rows::read(self, table, &row.key, &row.value).with_context(|| format!("a row of table {}", table.name()))
+        self.row(table, &row.key, &row.value)
+    }
+
+    fn row(self, table: Table, key: &[u8], value: &[u8]) -> Result<Thing> {
+        rows::read(self, table, key, value).with_context(|| format!("a row of table {}", table.name()))
     }
 }
 
@@ -62,11 +67,29 @@ pub struct Registry {
     pub version: Hash,
     /// Everything registered, by table and key.
     pub things: Vec<Thing>,
-    /// The nodes that say so.
+    /// The nodes that say so; nobody if an audit has replayed it.
     pub said_by: Vec<String>,
+    /// Of a registry that an audit has replayed: hash of the seal after which it holds.
+    pub replayed: Option<Hash>,
 }
 
 impl Registry {
+    /// What an audit has replayed (`tallystick-verifier audit --write-registry`), with states as of its block's time.
+    pub fn replayed(file: &RegisteredAt, chain: &Chain) -> Result<Self> {
+        ensure!(
+            file.chain == chain.id,
+            "it is of chain {}, and the genesis file is of chain {}",
+            file.chain.0,
+            chain.id.0
+        );
+        let reading = Reading::new(chain, file.time);
+        let rows = file.rows.iter().filter(|row| row.table != Table::Directory);
+        let things = rows.map(|row| reading.row(row.table, &row.key, &row.value)).collect::<Result<_>>()?;
+        let (GovernanceState { sequence, id }, seal) = (file.governance, file.seal_hash);
+        let (height, said_by, replayed) = (file.height.get(), Vec::new(), Some(seal));
+        Ok(Self { height, sequence, id, version: seal, things, said_by, replayed })
+    }
+
     fn agrees_with(&self, other: &Self) -> bool {
         let same = |(one, other): (&Thing, &Thing)| one.is_same(other);
         (self.sequence, self.id, self.version, self.things.len())
@@ -132,7 +155,8 @@ async fn read_all(node: &Node, chain: &Chain, reading: Reading) -> Result<Regist
     // Rows of the directory repeat what units and keys say.
     let rows = rows.iter().filter(|row| row.table != Table::Directory as u32);
     let things = rows.map(|row| reading.thing(row)).collect::<Result<_>>()?;
-    Ok(Registry { height, sequence, id, version, things, said_by: vec![node.name.clone()] })
+    let said_by = vec![node.name.clone()];
+    Ok(Registry { height, sequence, id, version, things, said_by, replayed: None })
 }
 
 /// The directory's rows, as one node says them: whoever takes them holds them against a seal.

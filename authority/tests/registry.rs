@@ -14,6 +14,7 @@ use receipt_core::governance::{
 };
 use receipt_core::ids::{Height, UnixMillis};
 use receipt_core::memory::MemoryState;
+use receipt_core::registered_at::RegisteredAt;
 use receipt_core::state::tables::{Table, is_of_registry};
 use receipt_core::state::{ChainParameters, genesis_effects, try_governance};
 use receipt_core::suite::Signer as _;
@@ -48,7 +49,7 @@ fn registry(chain: &mut TestChain, more: Vec<Action>, now: UnixMillis) -> (Chain
     let things: Vec<Thing> = things.collect();
     let said_by = vec!["node-1:7101".to_owned(), "node-2:7101".to_owned()];
     let id = known.id.0;
-    (known, Registry { height: 7, sequence: 0, id, version: id, things, said_by })
+    (known, Registry { height: 7, sequence: 0, id, version: id, things, said_by, replayed: None })
 }
 
 fn changes(now: UnixMillis, kind: u32) -> Vec<Action> {
@@ -233,6 +234,30 @@ fn the_document_fits_its_schema() {
             assert!(fields.contains_key(name), "{list}.{name} is not in the schema");
         }
     }
+}
+
+/// As of a past height, from what an audit has replayed: states are those of then.
+#[test]
+fn a_registry_of_the_past_is_shown_as_of_its_block() {
+    let chain = TestChain::new();
+    let known = Chain::new(chain.genesis().clone());
+    let mut file = RegisteredAt::of(chain.state(), known.id).unwrap();
+    let found = Registry::replayed(&file, &known).unwrap();
+    assert_eq!((found.height, found.sequence, found.id), (0, 0, known.id.0));
+    assert_eq!(field(&found, Class::Key, "101", "state"), "valid");
+    let text = shown(&found, &known);
+    assert!(
+        text.contains(&format!("as of height  0, after the seal {}, as an audit replayed it", file.seal_hash)),
+        "{text}"
+    );
+    assert_eq!(document(&found, &known)["replayed_seal"], file.seal_hash.to_string());
+    // Before its keys began, none of them was valid.
+    file.time = UnixMillis::new(1);
+    assert_eq!(field(&Registry::replayed(&file, &known).unwrap(), Class::Key, "101", "state"), "not valid yet");
+    let other = Chain::new(TestChain::named("elsewhere").genesis().clone());
+    assert!(Registry::replayed(&file, &other).unwrap_err().to_string().contains("it is of chain"));
+    file.rows[1].value = b"\xff\xff".to_vec();
+    assert!(Registry::replayed(&file, &known).is_err());
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub mod note;
 pub mod reason;
 pub mod receipt;
 pub mod record;
+pub mod registered_at;
 pub mod seal;
 pub mod shown;
 pub mod state;

@@ -1,7 +1,7 @@
 //! The ledger state in memory: what an auditor's replay and the tests execute blocks over.
 //!
-//! Not for nodes: nothing here is durable, and only the newest version of the status map can be proved. Nothing iterates,
-//! so the maps' order never shows.
+//! Not for nodes: nothing here is durable, and only the newest version of the status map can be proved. Whoever iterates
+//! gets rows in the order of their keys, so the maps' order never shows.
 
 use std::collections::HashMap;
 
@@ -42,6 +42,14 @@ impl MemoryState {
     /// How many rows a table has.
     pub fn row_count(&self, table: Table) -> usize {
         self.tables.get(table as usize).map_or(0, HashMap::len)
+    }
+
+    /// All rows of a table, in the order of their keys.
+    pub fn rows(&self, table: Table) -> Vec<(&[u8], &[u8])> {
+        let rows = self.tables.get(table as usize).into_iter().flatten();
+        let mut rows: Vec<_> = rows.map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// Where the chain stands; `None` before genesis.

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Replays a chain from genesis, following docs/spec/execution.md alone: replay.py GENESIS EXPORT.
+"""Replays a chain from genesis, following docs/spec/execution.md alone: replay.py GENESIS EXPORT [HEIGHT].
 
-Every block is executed and its whole seal recomputed: status root, effects hash, totals, validator sets. Exit code 0 if
+Every block is executed and its whole seal recomputed: status root, effects hash, totals, validator sets. With a height the registry as of it is
+printed instead of a report (docs/spec/registry.md). Exit code 0 if
 all of it holds, 1 if something does not, 64 for a bad call.
 """
 
@@ -888,6 +889,23 @@ def read_export(data):
     return data[12:44], frames
 
 
+def is_of_registry(table, key):
+    """docs/spec/registry.md"""
+    named = key in (b"validators", b"validators-next", b"authorities", b"blinding")
+    return table in (UNITS, SYSTEMS, KEYS, SEGMENTS, HIGH_WATER, ISSUERS, KINDS, ITEMS, DIRECTORY, AREAS, COLLECTORS) or (
+        table == META and named)
+
+
+def registry_text(ledger):
+    """The registry as a file."""
+    last = ledger.get(META, b"governance")
+    lines = ["tallystick/registry/v1", f"chain {ledger.chain.hex()}", f"height {ledger.height}", f"time {ledger.time}",
+             f"seal {ledger.seal_hash.hex()}", f"governance {int.from_bytes(last[:8], 'big')} {last[8:].hex()}"]
+    rows = sorted((place, value) for place, value in ledger.state.items() if value is not None and is_of_registry(*place))
+    lines += [f"row {table} {key.hex()} {value.hex() or '-'}" for (table, key), value in rows]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def replay(genesis_bytes, frames):
     """Replays served blocks, genesis first; returns the ledger as they leave it."""
     ledger = Ledger(genesis_bytes)
@@ -906,13 +924,16 @@ def replay(genesis_bytes, frames):
 
 
 def main(arguments):
-    if len(arguments) != 2:
+    if len(arguments) not in (2, 3) or not all(height.isdecimal() for height in arguments[2:]):
         print(__doc__, file=sys.stderr)
         return 64
     try:
-        genesis, export = (pathlib.Path(name).read_bytes() for name in arguments)
+        genesis, export = (pathlib.Path(name).read_bytes() for name in arguments[:2])
         chain, frames = read_export(export)
         require(chain == tagged("tallystick/genesis/v1", genesis), "the export is of another chain")
+        if arguments[2:]:
+            print(registry_text(replay(genesis, frames[:int(arguments[2]) + 1])), end="")
+            return 0
         ledger = replay(genesis, frames)
     except OSError as error:
         print(error, file=sys.stderr)

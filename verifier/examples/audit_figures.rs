@@ -43,8 +43,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(&file, bytes)?;
     let source = Source::Export(file);
     for threads in [1, 2, 4] {
-        let options =
-            AuditOptions { threads, bodies: Vec::new(), left_out: Vec::new(), trust: None, entropy: &OsEntropy };
+        let options = AuditOptions {
+            threads,
+            bodies: Vec::new(),
+            left_out: Vec::new(),
+            trust: None,
+            registry_at: None,
+            entropy: &OsEntropy,
+        };
         let report = audit(chain.genesis(), &source, &options, &mut Silent)?;
         println!(
             "{threads} threads: {:?}, {} records in {:.2} s, {:.0} records/s",

@@ -31,6 +31,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use receipt_core::genesis::Genesis;
+use receipt_core::ids::Height;
 use receipt_core::suite::ChainId;
 use receipt_core::trust::{TrustFile, TrustTextError};
 use tallystick_proto::ledger::v1::LedgerBlock;
@@ -63,6 +64,8 @@ pub struct AuditOptions<'a> {
     pub left_out: Vec<GivenReport>,
     /// A trust file in use, to be compared with what the ledger says.
     pub trust: Option<TrustFile>,
+    /// The height as of which the registry is to be kept ([`AuditReport::registered`]).
+    pub registry_at: Option<Height>,
     /// Unpredictable numbers for batch verification: whoever made the ledger must not foresee them.
     pub entropy: &'a dyn Entropy,
 }
@@ -95,6 +98,7 @@ pub fn audit(
     let started = Instant::now();
     let keys = KeyRegistry::default();
     let mut replay = Replay::new(genesis, &keys, Watch::over(&options.left_out))?;
+    replay.registry_at = options.registry_at;
     let preparer = Preparer { chain: genesis.chain_id(), keys: &keys, entropy: options.entropy };
     let (finding, source_error) = run(source, options.threads.max(1), &preparer, &mut replay, progress);
     progress.finish();

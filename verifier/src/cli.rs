@@ -302,6 +302,12 @@ pub(crate) struct AuditArguments {
     /// Write the trust file that the ledger implies, if it is clean.
     #[arg(long, value_name = "FILE")]
     pub(crate) write_trust: Option<PathBuf>,
+    /// Write the registry as it was after the block of this height, if the ledger is clean: `tallystick-authority registry --file` shows it.
+    #[arg(long, value_name = "HEIGHT", requires = "write_registry")]
+    pub(crate) registry_at: Option<u64>,
+    /// Where that registry goes.
+    #[arg(long, value_name = "FILE", requires = "registry_at")]
+    pub(crate) write_registry: Option<PathBuf>,
     /// An issuer's contents (`tallystick-issuer export-bodies`), to be checked against their records and the body rules.
     /// Once per issuer, and with the height of the ledger's export as `--until-height`.
     #[arg(long, value_name = "FILE")]

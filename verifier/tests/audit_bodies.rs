@@ -64,6 +64,7 @@ fn erased_contents_are_named_and_several_files_are_one() {
         bodies: vec![first.path(), second.path()],
         left_out: Vec::new(),
         trust: None,
+        registry_at: None,
         entropy: &SeededEntropy::new(1),
     };
     let report = audit(chain.genesis(), &Source::Export(ledger.path()), &options, &mut Silent).unwrap();

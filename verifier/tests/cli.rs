@@ -15,6 +15,7 @@ use receipt_core::hash::Hash;
 use receipt_core::ids::{Height, LeafIndex, TreeSize};
 use receipt_core::merkle::Frontier;
 use receipt_core::note::PosixSeconds;
+use receipt_core::registered_at::RegisteredAt;
 use receipt_core::suite::Signer as _;
 use receipt_core::testkit::{TestChain, TestValidator};
 use receipt_core::trust::{SetEnd, TrustFile};
@@ -447,6 +448,24 @@ fn audit_replays_an_export() {
     let report: serde_json::Value = serde_json::from_str(&text(&json)).unwrap();
     assert_eq!(report["result"], "clean");
     assert_eq!(report["totals"]["blue_count"], 6);
+
+    // The registry as of a height, which the ledger must have.
+    let registry = TestFile::new("registry", "");
+    let at = |height: &str| {
+        let arguments = ["audit", "--export", &path(&ledger), "--genesis", &path(&genesis), "--registry-at", height];
+        run(&[&arguments[..], &["--write-registry", &path(&registry)]].concat())
+    };
+    assert_eq!(code(&at("1")), 0);
+    let written = RegisteredAt::parse(&std::fs::read_to_string(registry.path()).unwrap()).unwrap();
+    assert_eq!((written.height, written.seal_hash), (Height::new(1), chain.blocks()[1].seal.hash()));
+    let output = at("99");
+    let reached = chain.height();
+    assert_eq!(code(&output), 64, "{}", errors(&output));
+    assert!(
+        errors(&output).contains(&format!("is not written: the ledger ends at height {reached}")),
+        "{}",
+        errors(&output)
+    );
 
     let mut blocks = served(&chain);
     blocks[2].first_leaf_index += 1;

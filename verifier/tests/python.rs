@@ -27,6 +27,10 @@ use receipt_core::suite::{Signer, SoftwareKey};
 use receipt_core::testkit::{
     GENESIS_TIME_MS, ISSUER, TestChain, TestReceipt, TestValidator, UNIT_KEY_BASE, software_key, unit_key,
 };
+use tallystick_service::rng::SeededEntropy;
+use tallystick_verifier::audit::{AuditOptions, audit};
+use tallystick_verifier::progress::Silent;
+use tallystick_verifier::source::Source;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python")
@@ -299,6 +303,34 @@ fn python_replays_an_export_to_the_same_roots() {
     assert_eq!((report["refused"].as_u64(), report["height"].as_u64()), (Some(5), Some(chain.height().get())));
     let decided = chain.height().get();
     assert_eq!((report["certificates"].as_u64(), report["checkpoints"].as_u64()), (Some(decided), Some(decided + 1)));
+}
+
+/// As of every height: before and after each message, of the chain's own authorities and of areas.
+#[test]
+fn python_finds_the_same_registry_at_any_height() {
+    let chain = eventful();
+    let genesis = TestFile::new("genesis", chain.genesis().encode());
+    let ledger = TestFile::new("ledger", export(&chain, &served(&chain)));
+    let paths = [genesis.path(), ledger.path()].map(|path| path.to_str().unwrap().to_owned());
+    let last = chain.height().get();
+    let mut found = Vec::new();
+    for height in [0, last / 2, last - 2, last] {
+        let options = AuditOptions {
+            threads: 1,
+            bodies: Vec::new(),
+            left_out: Vec::new(),
+            trust: None,
+            registry_at: Some(Height::new(height)),
+            entropy: &SeededEntropy::new(1),
+        };
+        let report = audit(chain.genesis(), &Source::Export(ledger.path()), &options, &mut Silent).unwrap();
+        let text = report.registered.unwrap().to_text();
+        assert!(text.contains(&format!("\nheight {height}\n")), "{text}");
+        found.push(text.lines().filter(|line| line.starts_with("row ")).count());
+        let Some(output) = python(&["replay.py", &paths[0], &paths[1], &height.to_string()]) else { return };
+        assert_eq!((output.status.code(), said(&output)), (Some(0), text), "height {height}");
+    }
+    assert!(found.is_sorted() && found[0] < found[1] && found[1] < found[3], "{found:?}");
 }
 
 #[test]

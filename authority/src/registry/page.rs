@@ -18,7 +18,12 @@ pub fn shown(registry: &Registry, chain: &Chain) -> String {
         let _ = writeln!(text, "  TEST CHAIN    its receipts are specimens (测试样票)");
     }
     let _ = writeln!(text, "  chain id      {}", chain.id.0);
-    let _ = writeln!(text, "  as of height  {}, as {} say alike", registry.height, registry.said_by.join(", "));
+    let _ = match registry.replayed {
+        None => writeln!(text, "  as of height  {}, as {} say alike", registry.height, registry.said_by.join(", ")),
+        Some(seal) => {
+            writeln!(text, "  as of height  {}, after the seal {seal}, as an audit replayed it", registry.height)
+        }
+    };
     let _ = writeln!(text, "  last message  {}, sequence {}", registry.id, registry.sequence);
     for class in Class::ALL {
         let things: Vec<&Thing> = registry.of(class).collect();
@@ -48,6 +53,7 @@ pub fn document(registry: &Registry, chain: &Chain) -> Json {
     document.insert("chain_id".to_owned(), chain.id.0.to_string().into());
     document.insert("height".to_owned(), registry.height.into());
     document.insert("said_by".to_owned(), registry.said_by.clone().into());
+    document.insert("replayed_seal".to_owned(), registry.replayed.map(|seal| seal.to_string()).into());
     let (sequence, id) = (registry.sequence, registry.id.to_string());
     document.insert("last_message".to_owned(), json!({"sequence": sequence, "id": id}));
     let next_free = Class::ALL.into_iter().filter_map(|class| Some((class, registry.next_free(class)?)));

@@ -17,6 +17,7 @@ fn said(node: &str, id: u8, height: u64, things: &[Thing]) -> Registry {
         version: Hash([id; 32]),
         things: things.to_vec(),
         said_by: vec![node.to_owned()],
+        replayed: None,
     }
 }
 

@@ -9,6 +9,7 @@ use receipt_core::ids::{Height, LeafIndex, TreeSize};
 use receipt_core::memory::MemoryState;
 use receipt_core::merkle::Frontier;
 use receipt_core::note::PosixSeconds;
+use receipt_core::registered_at::RegisteredAt;
 use receipt_core::seal::Seal;
 use receipt_core::state::tables::{META_TOTALS, Table, Totals};
 use receipt_core::state::{ChainParameters, Effects, StateRead, apply, genesis_effects, read_validators};
@@ -47,6 +48,10 @@ pub(super) struct Replay<'a> {
     pub(super) left_out: Watch,
     /// Served notes of sizes not reached yet.
     pub(super) pending: BTreeMap<u64, String>,
+    /// The height as of which the registry is kept.
+    pub(super) registry_at: Option<Height>,
+    /// The registry as of then, once the height was reached.
+    pub(super) registered: Option<RegisteredAt>,
 }
 
 impl<'a> Replay<'a> {
@@ -66,6 +71,8 @@ impl<'a> Replay<'a> {
             sealed: None,
             left_out,
             pending: BTreeMap::new(),
+            registry_at: None,
+            registered: None,
         })
     }
 
@@ -134,6 +141,9 @@ impl<'a> Replay<'a> {
         self.tally.count_writes(&self.state, &effects.writes, self.keys).map_err(unreadable)?;
         self.replace_authorities(height, &effects)?;
         self.state.commit(effects.writes, &effects.stale_nodes);
+        if self.registry_at == Some(height) {
+            self.registered = Some(RegisteredAt::of(&self.state, self.params.id).map_err(unreadable)?);
+        }
         let seal = effects.seal;
         if seal.next_validator_set_hash != seal.validator_set_hash {
             self.hand_over(height, &seal)?;

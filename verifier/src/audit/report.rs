@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 use receipt_core::genesis::Genesis;
 use receipt_core::ids::{Fen, UnixMillis};
+use receipt_core::registered_at::RegisteredAt;
 use receipt_core::state::StateRead;
 use receipt_core::state::tables::{Table, UnitState};
 use receipt_core::verdict::utc_text;
@@ -176,6 +177,9 @@ pub struct AuditReport {
     /// The trust file that the ledger implies at this point: genesis, every handover and every change of authorities.
     #[serde(skip)]
     pub trust_text: String,
+    /// The registry as of the height that was asked for, if the replay reached it.
+    #[serde(skip)]
+    pub registered: Option<RegisteredAt>,
 }
 
 pub(super) struct Parts<'a> {
@@ -262,6 +266,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> AuditReport {
         seconds,
         records_per_second: rate(tally.records, seconds),
         trust_text: replay.trust.to_text(),
+        registered: replay.registered,
     }
 }
 

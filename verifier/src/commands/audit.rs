@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use receipt_core::bundle::LeftOut;
 use receipt_core::genesis::Genesis;
+use receipt_core::ids::Height;
 use receipt_core::limits::LEFT_OUT_BYTES_MAX;
 use tallystick_service::errln;
 use tallystick_service::exit::Exit;
@@ -25,6 +26,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
         bodies: arguments.bodies.clone(),
         left_out: read_reports(&arguments.left_out, &genesis)?,
         trust: arguments.trust.as_deref().map(read_trust).transpose()?,
+        registry_at: arguments.registry_at.map(Height::new),
         entropy: &OsEntropy,
     };
     if let Some(trust) = &options.trust
@@ -50,6 +52,19 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<Exit, Failure> {
         (Some(path), AuditResult::Clean) => write_file(path, &report.trust_text)?,
         (Some(path), AuditResult::Refuted | AuditResult::Incomplete) => {
             errln!("{} is not written: the audit is not clean", path.display());
+        }
+    }
+    if let Some(path) = &arguments.write_registry {
+        match (&report.registered, report.result) {
+            (Some(registered), AuditResult::Clean) => write_file(path, &registered.to_text())?,
+            (None, AuditResult::Clean) => {
+                let reached = report.height.unwrap_or_default();
+                let error = anyhow::anyhow!("{} is not written: the ledger ends at height {reached}", path.display());
+                return Err(error).or_exit(Exit::Usage);
+            }
+            (_, AuditResult::Refuted | AuditResult::Incomplete) => {
+                errln!("{} is not written: the audit is not clean", path.display());
+            }
         }
     }
     Ok(match report.result {

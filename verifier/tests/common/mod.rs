@@ -121,6 +121,7 @@ pub(crate) fn audit_source(chain: &TestChain, source: &Source, extra: Extra<'_>)
         bodies: extra.bodies.map(TestFile::path).into_iter().collect(),
         left_out: Vec::new(),
         trust: extra.trust,
+        registry_at: None,
         entropy: &SeededEntropy::new(1),
     };
     audit(chain.genesis(), source, &options, &mut Silent).unwrap()
