@@ -5,6 +5,7 @@
 //! Not here: `byzantine` and `clocks`, which need a program of another build.
 
 mod api;
+mod areas;
 mod authority;
 mod bad_batches;
 mod bodies;

@@ -366,7 +366,9 @@ async fn an_auditor_follows_the_page_and_finds_the_ledger_clean() {
         printed.push(desk.types(&command, "").await);
     }
     let clean = printed.iter().filter(|said| said.starts_with("CLEAN")).count();
-    assert_eq!(clean, 3, "export, node and --write-trust: {printed:?}");
+    assert_eq!(clean, 4, "export, node, --write-trust and --write-registry: {printed:?}");
+    let registry = printed.iter().find(|said| said.starts_with("REGISTRY of chain")).unwrap();
+    assert!(registry.contains("as of height  1, after the seal") && registry.contains("UNITS: "), "{registry}");
     let report = std::fs::read_to_string(desk.path("report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["result"], "clean", "{report}");
