@@ -60,6 +60,27 @@ fn every_vector_holds_in_python_too() {
     assert!(said(&output).contains("OK") && !said(&output).contains("Ran 0 tests"), "{}", said(&output));
 }
 
+/// A kind whose payments are demanded later and later, and an issuer that may carry more and more.
+fn of_kinds_and_issuers(now_ms: u64) -> Vec<Action> {
+    const DAY_MS: u64 = 24 * 3600 * 1000;
+    let kind = |from| {
+        Action::RegisterKind(RegisterKind {
+            payment_required_from_ms: from,
+            opens: Opens::Rows.number(),
+            ..RegisterKind::named(990_188, "试验票据")
+        })
+    };
+    vec![
+        kind(now_ms + 1),
+        kind(now_ms + 2 * DAY_MS),
+        kind(0),
+        kind(now_ms + 30 * DAY_MS),
+        Action::RegisterIssuer(RegisterIssuer { issuer_id: 7, name: "second".to_owned(), record_types: Vec::new() }),
+        Action::RegisterIssuer(RegisterIssuer::of_receipts(7, "second, and it carries receipts")),
+        Action::FenceIssuer(FenceIssuer { issuer_id: 7, epoch: 3, journal: vec![9; 16] }),
+    ]
+}
+
 /// Reversals, refusals of many kinds, every kind of governance, missed turns, a change of validators.
 fn eventful() -> TestChain {
     let mut chain = TestChain::new();
@@ -75,15 +96,8 @@ fn eventful() -> TestChain {
     let segment = receipts[1].signed.record.unit.get() * 1000 + receipts[1].signed.record.key.code.get() / 100 % 1000;
     let kind = receipts[1].signed.record.key.code.get() / 100;
     let unit = receipts[1].signed.record.unit.get();
-    let governance = chain.governance(vec![
-        Action::RegisterKind(RegisterKind {
-            payment_required_from_ms: chain.now().get() + 30 * 24 * 3600 * 1000,
-            opens: Opens::Rows.number(),
-            ..RegisterKind::named(990_188, "试验票据")
-        }),
-        Action::RegisterIssuer(RegisterIssuer { issuer_id: 7, name: "second".to_owned(), record_types: Vec::new() }),
-        Action::RegisterIssuer(RegisterIssuer::of_receipts(7, "second, and it carries receipts")),
-        Action::FenceIssuer(FenceIssuer { issuer_id: 7, epoch: 3, journal: vec![9; 16] }),
+    let mut actions = of_kinds_and_issuers(chain.now().get());
+    actions.extend([
         Action::AttachItems(AttachItems {
             unit_id: unit,
             kind,
@@ -110,6 +124,7 @@ fn eventful() -> TestChain {
             revoked_from_ms: GENESIS_TIME_MS + 1,
         }),
     ]);
+    let governance = chain.governance(actions);
     chain.add_items(vec![Item::Governance(governance)]).unwrap();
     // A revoked key, within one batch with two good records, one of them of the segment that its issuer does not know to be closed.
     let late: Vec<_> = ["S02", "S05", "S06"].iter().map(|id| chain.issue(id).record).collect();

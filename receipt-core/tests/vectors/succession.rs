@@ -243,7 +243,16 @@ fn next_messages(chain: &mut TestChain) -> Vec<Value> {
     let params = ChainParameters::of(chain.genesis());
     let height = chain.height().next().unwrap();
     let of_second = &SECOND[1..];
-    let rows: [(&str, Vec<Action>, &[&str], bool); 13] = [
+    let now = chain.block_time().get();
+    let payments = |kind: u32, days: u64| {
+        let payment_required_from_ms = now + days * 24 * 3600 * 1000;
+        vec![Action::RegisterKind(RegisterKind { payment_required_from_ms, ..RegisterKind::named(kind, "试验票据") })]
+    };
+    let rows: [(&str, Vec<Action>, &[&str], bool); 17] = [
+        ("payments of a registered kind, in nine days", payments(990_188, 9), of_second, false),
+        ("in eleven days", payments(990_188, 11), of_second, true),
+        ("and then later", [payments(990_188, 11), payments(990_188, 12)].concat(), of_second, true),
+        ("of a new kind, at once", payments(990_189, 0), of_second, true),
         ("the next epoch", vec![register(4, 4)], of_second, true),
         ("an epoch withdrawn in the message that registers it", vec![register(4, 4), withdraw(4)], of_second, true),
         ("an epoch after a gap", vec![register(5, 4)], of_second, false),
