@@ -1,13 +1,14 @@
 //! The ledger state in memory: what an auditor's replay and the tests execute blocks over.
 //!
-//! Not for nodes: nothing here is durable, and only the newest version of the status map can be proved. Whoever iterates
+//! Not for nodes: nothing here is durable, and only the newest version of the status map can be proved; of the registry's every one. Whoever iterates
 //! gets rows in the order of their keys, so the maps' order never shows.
 
 use std::collections::HashMap;
 
 use crate::hash::Hash;
+use crate::ids::Height;
 use crate::state::tables::{META_TIP, Table, Tip};
-use crate::state::{ReadError, StateRead, StatusNodes, Writes};
+use crate::state::{ReadError, RegistryNodes, StateRead, StatusNodes, Writes, registry_map_key};
 use crate::status::{StatusError, StatusLookup, StatusMap};
 use crate::suite::Suite;
 
@@ -61,6 +62,17 @@ impl MemoryState {
     pub fn prove_status(&self, suite: Suite, key: &Hash) -> Result<StatusLookup, StatusError<ReadError>> {
         let tip = self.tip().map_err(StatusError::Reader)?;
         StatusMap::at(suite, &StatusNodes(self), tip.and_then(|tip| tip.status_version)).prove(key)
+    }
+
+    /// A row of the registry as the block of `version` left it, which is one that changed the registry ([`Tip::registry_version`]), and the proof of
+    /// it or of its absence under that block's `registry_root`.
+    pub fn prove_registered(
+        &self,
+        suite: Suite,
+        version: Height,
+        (table, key): (Table, &[u8]),
+    ) -> Result<StatusLookup, StatusError<ReadError>> {
+        StatusMap::at(suite, &RegistryNodes(self), Some(version)).prove(&registry_map_key(suite, table, key))
     }
 }
 

@@ -4,7 +4,7 @@
 //! Seal {
 //!   1 format_version  2 suite  3 height  4 time_ms  5 parent_seal_hash[32]  6 status_root[32]
 //!   7 validator_set_hash[32]  8 next_validator_set_hash[32]  9 effects_hash[32]  10 totals_commitment[32]
-//!   11 directory_root[32]
+//!   11 directory_root[32]  12 registry_root[32]
 //! }
 //! ```
 //! The checkpoint after a block is a plain C2SP checkpoint of size n; the seal is leaf n − 1 (checked by whoever relies on
@@ -41,6 +41,8 @@ pub struct Seal {
     pub totals_commitment: Hash,
     /// Root of the directory of units after the block.
     pub directory_root: Hash,
+    /// Root of the registry's map after the block.
+    pub registry_root: Hash,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -67,6 +69,8 @@ struct SealWire {
     totals_commitment: Vec<u8>,
     #[prost(bytes = "vec", tag = "11")]
     directory_root: Vec<u8>,
+    #[prost(bytes = "vec", tag = "12")]
+    registry_root: Vec<u8>,
 }
 
 impl Seal {
@@ -84,6 +88,7 @@ impl Seal {
             effects_hash: self.effects_hash.0.to_vec(),
             totals_commitment: self.totals_commitment.0.to_vec(),
             directory_root: self.directory_root.0.to_vec(),
+            registry_root: self.registry_root.0.to_vec(),
         }
         .encode_to_vec()
     }
@@ -105,6 +110,7 @@ impl Seal {
             effects_hash: Hash(fixed("effects_hash", &wire.effects_hash)?),
             totals_commitment: Hash(fixed("totals_commitment", &wire.totals_commitment)?),
             directory_root: Hash(fixed("directory_root", &wire.directory_root)?),
+            registry_root: Hash(fixed("registry_root", &wire.registry_root)?),
         })
     }
 

@@ -196,7 +196,7 @@ HEADER = fields(
 SEAL = fields(
     "1 format_version u32, 2 suite u32, 3 height u64, 4 time_ms u64, 5 parent_seal_hash 32, 6 status_root 32,"
     "7 validator_set_hash 32, 8 next_validator_set_hash 32, 9 effects_hash 32, 10 totals_commitment 32,"
-    "11 directory_root 32"
+    "11 directory_root 32, 12 registry_root 32"
 )
 CREDENTIAL = fields(
     "1 format_version u32, 2 suite u32, 3 unit_id u32, 4 unit_code text, 5 unit_name text, 6 supervisor_area_code text,"

@@ -72,6 +72,31 @@ def map_root(entries, depth=0):
     return formats.sha256(b"JMT::IntrnalNode", *(map_root(half, depth + 1) for half in halves))
 
 
+def is_in_registry_map(table, key):
+    """docs/spec/registry.md, "The map"."""
+    return table in (UNITS, SYSTEMS, KEYS, SEGMENTS, HIGH_WATER, ISSUERS, KINDS, ITEMS, AREAS, COLLECTORS) or (
+        (table, key) == (META, b"authorities"))
+
+
+def registry_key(table, key):
+    return tagged("tallystick/registry-key/v1", bytes([table]), key)
+
+
+def as_registered(table, value):
+    """A row without what moves while nobody governs."""
+    moving = {SEGMENTS: ("used_count", "highest_used"), ISSUERS: ("next_sequence", "refused_bytes", "refused_at_ms")}
+    if table not in moving:
+        return value
+    row = formats.read(messages.STATE[table], value)
+    return formats.encode(messages.STATE[table], row | dict.fromkeys(moving[table], 0))
+
+
+def registry_map(state):
+    """The registry's map of a whole state."""
+    return {registry_key(table, key): as_registered(table, value) for (table, key), value in state.items()
+            if value is not None and is_in_registry_map(table, key)}
+
+
 def demand(condition, reason):
     if not condition:
         raise RecordRefused(reason)
@@ -170,6 +195,7 @@ class Ledger:
         self.leaves, self.statuses = [], {}
         self.height, self.effects, self.seal_hash = -1, bytes(32), bytes(32)
         self.time, self.totals, self.set = self.genesis["time_ms"], [0, 0, 0, 0], self.genesis["validators"]
+        self.registry_root = None
         self.counts = {"blocks": 0, "taken": 0, "refused": 0, "records": 0, "certificates": 0, "checkpoints": 0}
 
     # --- the state ------------------------------------------------------------------------------------------------------
@@ -218,7 +244,7 @@ class Ledger:
         self.put(META, b"validators", self.encode_set(self.set))
         self.put(META, b"governance", u64(0) + self.chain)
         self.put(META, b"schedule", b"")
-        return self.finish(entries, bytes(32), self.set, genesis["time_ms"])
+        return self.finish(entries, bytes(32), self.set, genesis["time_ms"], governed=True)
 
     def apply(self, data):
         """Executes a block's bytes; returns its entries, the seal last."""
@@ -246,16 +272,19 @@ class Ledger:
             value = salt + b"\x01" + red
             self.put(STATUSES, key, value)
             self.statuses[key] = tagged("tallystick/status-value/v1", value)
-        entries = self.finish(entries, block["salt"], self.rotate(height), time)
+        governed = any(item["kind"] == 2 for item in block["items"])
+        entries = self.finish(entries, block["salt"], self.rotate(height), time, governed)
         require(entries[-1] == b"\x04" + block["seal"], f"executing block {height} gives another seal")
         self.counts["blocks"] += 1
         return entries
 
-    def finish(self, entries, salt, next_set, time):
+    def finish(self, entries, salt, next_set, time, governed):
         totals = u64(self.totals[0]) + self.totals[1].to_bytes(16, "big", signed=True)
         totals += u64(self.totals[2]) + self.totals[3].to_bytes(16, "big", signed=True)
         self.put(META, b"totals", totals)
         directory_root = self.write_directory(time)
+        if governed:
+            self.registry_root = map_root(registry_map(self.state | self.block))
         rows = b""
         for (table, key), value in sorted(self.block.items()):
             rows += bytes([table]) + u32(len(key)) + key
@@ -267,6 +296,7 @@ class Ledger:
             "status_root": map_root(self.statuses), "validator_set_hash": self.set_hash(self.set),
             "next_validator_set_hash": self.set_hash(next_set), "effects_hash": self.effects,
             "totals_commitment": tagged("tallystick/totals/v1", salt, totals), "directory_root": directory_root,
+            "registry_root": self.registry_root,
         })
         self.state |= self.block
         self.block, self.set, self.time = {}, next_set, time

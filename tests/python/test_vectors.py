@@ -167,6 +167,22 @@ class Vectors(unittest.TestCase):
         self.assertEqual("{:08}-{:010}".format(*formats.read_status(value)), row["reversed_by"])
         self.assertEqual(tagged("tallystick/status-value/v1", value).hex(), row["map_value"])
 
+    def test_registry(self):
+        vectors = load("registry")
+        for row in vectors["rows"]:
+            key, value = h(row["key"]), None if row["map_value"] is None else h(row["map_value"])
+            self.assertTrue(replay.is_in_registry_map(row["table"], key))
+            self.assertEqual(replay.registry_key(row["table"], key).hex(), row["map_key"])
+            root, proof = h(row["registry_root"]), h(row["proof"])
+            formats.verify_status(proof, root, h(row["map_key"]), value)
+            for wrong in (None if value else b"1", sha256(value or b"")):
+                self.refused(formats.verify_status, proof, root, h(row["map_key"]), wrong)
+        for row in vectors["stored"]:
+            self.assertNotEqual(row["value"], row["map_value"])
+            self.assertEqual(replay.as_registered(row["table"], h(row["value"])).hex(), row["map_value"])
+        for place in ((replay.META, b"validators"), (replay.META, b"blinding"), (replay.DIRECTORY, bytes(4))):
+            self.assertFalse(replay.is_in_registry_map(*place))
+
     def test_log(self):
         vectors = load("log")
         for row in vectors["trees"]:
@@ -211,7 +227,7 @@ class Vectors(unittest.TestCase):
             for field in ("height", "time_ms"):
                 self.assertEqual(seal[field], row[field])
             for field in ("status_root", "validator_set_hash", "next_validator_set_hash", "effects_hash", "totals_commitment",
-                          "directory_root"):
+                          "directory_root", "registry_root"):
                 self.assertEqual(seal[field].hex(), row[field])
             note = notes.Note(row["checkpoint"])
             self.assertEqual(formats.tree_root(leaves[:row["log_size"]]).hex(), row["log_root"])

@@ -138,6 +138,9 @@ const TAMPERINGS: &[(&str, FindingCode, u64, Tamper)] = &[
     ("another directory of units", FindingCode::Seal, 2, |chain, blocks| {
         replace(chain, &mut blocks[2], |block| block.seal.directory_root = Hash::ZERO);
     }),
+    ("another registry", FindingCode::Seal, 2, |chain, blocks| {
+        replace(chain, &mut blocks[2], |block| block.seal.registry_root = Hash::ZERO);
+    }),
     ("a handover that nobody announced", FindingCode::Seal, 1, |chain, blocks| {
         replace(chain, &mut blocks[1], |block| block.seal.next_validator_set_hash = Hash::ZERO);
     }),

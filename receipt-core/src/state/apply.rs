@@ -11,6 +11,7 @@ use super::overlay::{Overlay, StateRead};
 use super::reading::ReadError;
 use super::records::RegistryCache;
 use super::refusal::{ApplyError, BlockRefusal};
+use super::registry_map::{RegistryOutcome, write_registry_map};
 use super::schedule::{Schedule, proposer_order, read_schedule};
 use super::settlement::LookUps;
 use super::statuses::write_statuses;
@@ -69,6 +70,12 @@ pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBloc
         write_statuses(&mut overlay, chain.suite, &parent, block.content.height, &block.content.salt, changes)?;
     let next_set = rotate_validators(&mut overlay, &set, block.content.height)?;
     let directory_root = write_directory(&mut overlay, chain.suite, block.content.time, parent.directory_root)?;
+    let registry = RegistryOutcome::of(&parent);
+    let is_governed = block.items.iter().any(|item| matches!(item, CheckedItem::Governance(_)));
+    let registry = match is_governed {
+        true => write_registry_map(&mut overlay, chain.suite, block.content.height, Some(registry))?,
+        false => registry,
+    };
     let frame = SealFrame {
         suite: chain.suite,
         height: block.content.height,
@@ -76,6 +83,7 @@ pub fn apply(state: &dyn StateRead, chain: &ChainParameters, block: &CheckedBloc
         parent: Some(&parent),
         status,
         directory_root,
+        registry,
         sets: [&set, &next_set],
         totals: context.totals,
         salt: block.content.salt,

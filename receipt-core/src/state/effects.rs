@@ -1,6 +1,7 @@
 //! What executing a block leaves behind, and the seal over it.
 
 use super::overlay::{Overlay, Writes, effects_hash};
+use super::registry_map::RegistryOutcome;
 use super::statuses::StatusOutcome;
 use super::tables::{META_TIP, Table, Tip, Totals};
 use crate::entry::{Entry, RecordRefusal};
@@ -49,6 +50,7 @@ pub(super) struct SealFrame<'a> {
     pub(super) parent: Option<&'a Tip>,
     pub(super) status: StatusOutcome,
     pub(super) directory_root: Hash,
+    pub(super) registry: RegistryOutcome,
     /// The set that decides this height, and that of the next.
     pub(super) sets: [&'a ValidatorSet; 2],
     pub(super) totals: Totals,
@@ -77,6 +79,7 @@ pub(super) fn finish(
         effects_hash: effects,
         totals_commitment: totals_commitment(frame.suite, &frame.salt, &frame.totals),
         directory_root: frame.directory_root,
+        registry_root: frame.registry.root,
     };
     entries.push(Entry::Seal(seal.clone()).encode());
     let tip = Tip {
@@ -87,7 +90,9 @@ pub(super) fn finish(
         log_size: TreeSize::new(first_leaf.get() + entries.len() as u64),
         status_root: frame.status.root,
         directory_root: frame.directory_root,
+        registry_root: frame.registry.root,
         status_version: frame.status.version,
+        registry_version: frame.registry.version,
     };
     overlay.write(Table::Meta, META_TIP, tip.encode());
     Effects {

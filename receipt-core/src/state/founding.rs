@@ -10,6 +10,7 @@ use super::overlay::{Overlay, StateRead};
 use super::owned;
 use super::reading::ReadError;
 use super::refusal::{ApplyError, BlockRefusal};
+use super::registry_map::write_registry_map;
 use super::schedule::Schedule;
 use super::settlement::LookUps;
 use super::statuses::StatusOutcome;
@@ -50,6 +51,7 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
     let status = StatusOutcome { root: crate::status::empty_root(), version: None, stale_nodes: Vec::new() };
     let nobody = empty_root(genesis.suite);
     let directory_root = write_directory(&mut overlay, genesis.suite, block_time, nobody)?;
+    let registry = write_registry_map(&mut overlay, genesis.suite, height, None)?;
     let frame = SealFrame {
         suite: genesis.suite,
         height: Height::ZERO,
@@ -57,6 +59,7 @@ pub fn genesis_effects(genesis: &Genesis) -> Result<Effects, ApplyError> {
         parent: None,
         status,
         directory_root,
+        registry,
         sets: [set, set],
         totals: Totals::default(),
         salt: [0; 32],

@@ -27,10 +27,11 @@ pub(crate) type Keys = BTreeMap<Table, Vec<Vec<u8>>>;
 pub type Writes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
 
 /// H(previous ‖ writes): `table u8 ‖ key length u32 ‖ key ‖ 0` for a deletion, `… ‖ 1 ‖ value length u32 ‖ value` for a
-/// write, in canonical order. Nodes of the status map are left out: their root stands in the seal.
+/// write, in canonical order. Nodes of the status map and of the registry's are left out: their roots stand in the seal.
 pub(crate) fn effects_hash(suite: Suite, previous: Hash, writes: &Writes) -> Hash {
     let mut bytes = Vec::with_capacity(writes.len() * 96);
-    for ((table, key), value) in writes.iter().filter(|((table, _), _)| *table != Table::StatusNodes) {
+    let is_node = |table: &Table| [Table::StatusNodes, Table::RegistryNodes].contains(table);
+    for ((table, key), value) in writes.iter().filter(|((table, _), _)| !is_node(table)) {
         bytes.push(*table as u8);
         extend_sized(&mut bytes, key);
         match value {

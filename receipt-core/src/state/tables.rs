@@ -25,6 +25,7 @@
 //! Directory        unit u32                              UnitRow (see `directory`)
 //! Areas            area u32                              AreaState (see `scope`)
 //! Collectors       collector u32                         CollectorState
+//! RegistryNodes    opaque                                nodes of the registry's map (not part of the effects hash)
 //! ```
 //! All integers big-endian. Meta: `tip` ([`Tip`]), `totals` ([`Totals`]), `schedule`, `validators` (current set),
 //! `validators-next` (pending `SetValidators`), `authorities` (those in force), `governance` ([`GovernanceState`]), `blinding`
@@ -71,11 +72,12 @@ pub enum Table {
     Directory = 19,
     Areas = 20,
     Collectors = 21,
+    RegistryNodes = 22,
 }
 
 impl Table {
     /// Every table, in the order of their numbers.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Meta,
         Self::Receipts,
         Self::BizKeys,
@@ -98,6 +100,7 @@ impl Table {
         Self::Directory,
         Self::Areas,
         Self::Collectors,
+        Self::RegistryNodes,
     ];
 
     /// The name of the store's column family.
@@ -125,6 +128,7 @@ impl Table {
             Self::Directory => "directory",
             Self::Areas => "areas",
             Self::Collectors => "collectors",
+            Self::RegistryNodes => "registry-nodes",
         }
     }
 }
@@ -265,14 +269,19 @@ pub struct Tip {
     pub status_root: Hash,
     /// Root of the directory of units after it.
     pub directory_root: Hash,
+    /// Root of the registry's map after it.
+    pub registry_root: Hash,
     /// The height that last changed the status map: its version; `None` while the map is empty.
     pub status_version: Option<Height>,
+    /// The height that last changed the registry's map.
+    pub registry_version: Height,
 }
 
 impl Tip {
-    /// Fixed layout: height ‖ time ‖ seal hash ‖ effects hash ‖ log size ‖ status root ‖ directory root ‖ status version (0: none).
+    /// Fixed layout: height ‖ time ‖ seal hash ‖ effects hash ‖ log size ‖ status root ‖ directory root ‖ registry root ‖
+    /// status version (0: none) ‖ registry version.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(160);
+        let mut bytes = Vec::with_capacity(200);
         bytes.extend_from_slice(&self.height.get().to_be_bytes());
         bytes.extend_from_slice(&self.time.get().to_be_bytes());
         bytes.extend_from_slice(&self.seal_hash.0);
@@ -280,8 +289,10 @@ impl Tip {
         bytes.extend_from_slice(&self.log_size.get().to_be_bytes());
         bytes.extend_from_slice(&self.status_root.0);
         bytes.extend_from_slice(&self.directory_root.0);
+        bytes.extend_from_slice(&self.registry_root.0);
         // Block 0 has no receipts, so no version is 0.
         bytes.extend_from_slice(&self.status_version.map_or(0, Height::get).to_be_bytes());
+        bytes.extend_from_slice(&self.registry_version.get().to_be_bytes());
         bytes
     }
 
@@ -296,7 +307,9 @@ impl Tip {
             log_size: TreeSize::new(fields.u64()?),
             status_root: fields.hash()?,
             directory_root: fields.hash()?,
+            registry_root: fields.hash()?,
             status_version: Some(fields.u64()?).filter(|version| *version > 0).map(Height::new),
+            registry_version: Height::new(fields.u64()?),
         };
         fields.end()?;
         Ok(tip)

@@ -18,6 +18,7 @@ mod links;
 mod messages;
 mod records;
 mod registry;
+mod registry_map;
 mod schedule;
 mod settlement;
 mod signatures;

@@ -26,6 +26,7 @@ fn seal(block: &TestBlock) -> Value {
         "effects_hash": seal.effects_hash.to_string(),
         "totals_commitment": seal.totals_commitment.to_string(),
         "directory_root": seal.directory_root.to_string(),
+        "registry_root": seal.registry_root.to_string(),
         "seal": hex::encode(seal.encode()),
         "seal_hash": seal.hash().to_string(),
         "log_size": block.log_size,

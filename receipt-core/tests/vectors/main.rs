@@ -19,6 +19,7 @@ mod left_out;
 mod log;
 mod presentations;
 mod records;
+mod registry;
 mod scene;
 mod schedule;
 mod signatures;
@@ -105,6 +106,7 @@ fn no_file_is_without_its_test() {
         "log",
         "presentation",
         "record",
+        "registry",
         "schedule",
         "signatures",
         "status-map",

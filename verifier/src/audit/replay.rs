@@ -289,6 +289,7 @@ fn differing_seal(own: &Seal, given: &Seal) -> String {
         ("effects_hash", own.effects_hash == given.effects_hash),
         ("totals_commitment", own.totals_commitment == given.totals_commitment),
         ("directory_root", own.directory_root == given.directory_root),
+        ("registry_root", own.registry_root == given.registry_root),
     ];
     let differs: Vec<&str> = fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect();
     format!("the block's seal differs in {}", differs.join(", "))

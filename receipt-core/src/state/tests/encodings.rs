@@ -60,7 +60,9 @@ fn tips_totals_and_batches() {
         log_size: TreeSize::new(99),
         status_root: sha256(&[b"status"]),
         directory_root: sha256(&[b"directory"]),
+        registry_root: sha256(&[b"registry"]),
         status_version: Some(Height::new(5)),
+        registry_version: Height::new(3),
     };
     check(&tip, &tip.encode(), Tip::decode, &[]);
     let empty = Tip { status_version: None, ..tip };
