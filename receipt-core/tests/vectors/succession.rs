@@ -246,7 +246,9 @@ fn next_messages(chain: &mut TestChain) -> Vec<Value> {
     let now = chain.block_time().get();
     let payments = |kind: u32, days: u64| {
         let payment_required_from_ms = now + days * 24 * 3600 * 1000;
-        vec![Action::RegisterKind(RegisterKind { payment_required_from_ms, ..RegisterKind::named(kind, "试验票据") })]
+        vec![Action::RegisterKind(RegisterKind {
+            payment_required_from_ms, ..RegisterKind::named(kind, "试验票据")
+        })]
     };
     let rows: [(&str, Vec<Action>, &[&str], bool); 17] = [
         ("payments of a registered kind, in nine days", payments(990_188, 9), of_second, false),

@@ -29,13 +29,13 @@ fn genesis() {
     check(
         ledger.chain.id.0.as_bytes(),
         &expect![[r#"
-            d6fff952c65cbf594be02fa1ff2912e298dbfff6bcc06ee5d1152928dec6aa76
+            422a2a82ca05410e721069109f48673a18dd072e735b3241782555553dbf0bfe
         "#]],
     );
     check(
         ledger.tip().seal_hash.as_bytes(),
         &expect![[r#"
-            4e73f4cbab21fbd51e303186fa343e09892519ae6e371258ceaf4794f4ae998f
+            8187754b5c686fe389271ee54ba203ff38041164c1ab87400f92c33b55d1febf
         "#]],
     );
 }
@@ -65,7 +65,7 @@ fn records() {
     check(
         status_key(SUITE, &blue.leaf()).as_bytes(),
         &expect![[r#"
-            cc05eb78f7bafcb507d699238b072d5c3ccfe2a9fe840610f07536d64faffbcf
+            176f20de181a06e17348a6205f6ca931d744d605420884a22862138d36ec77ed
         "#]],
     );
 }
@@ -77,19 +77,19 @@ fn headers_and_governance() {
     check(
         header.encode(),
         &expect![[r#"
-            0801100118022001280130023a207dbc01b08ee9ce1eecedfb7b3d9fa06f3e6ce4a4d001a6887fcb42e5b5d3291a40e8
+            0801100118022001280130023a203f2fa02a9ad6d1da04737027853c1d0fd32720e197d330c0bab353f542753b4640e8
             8fb9cc993448e88fb9cc99345002
         "#]],
     );
     check(
         ledger.governance(Vec::new()).encode(),
         &expect![[r#"
-            0a2c08011001180120a08d063220d6fff952c65cbf594be02fa1ff2912e298dbfff6bcc06ee5d1152928dec6aa761220
+            0a2c08011001180120a08d063220422a2a82ca05410e721069109f48673a18dd072e735b3241782555553dbf0bfe1220
             9a6a559dd44db6db871dc7a93f23b04bfe4149cee9779e8d2cc9fccbe762ad8c1220b1f3887812b6e7ac0d0ae4632efb
-            55bd1c31945d9febccee71c18cdd12668f3b1a40cddb4f9b6673d9c33dca4204ea00c6a3d8366804e97587966e2e51a4
-            980f26a73243087c67e9b2af34dda5a46223a45e54b115b14b820070cec6953d8ef34c081a4093db201459bf8a989110
-            83efe8b8663bbb7e1b4947caa14781bb9ac631ead4f3fbeeb0b8561bd37ba81836c543706c4bf179b671396dda19e529
-            442d46600f0c
+            55bd1c31945d9febccee71c18cdd12668f3b1a40ec48ca1b40c58b3571c92c9d8811da6b72fd24e919e34e79dd12a505
+            52f0b334cb240ec943a73fc5d366899fc8da924e56edfe0302d0972e3d0f65de4476c30e1a40b6f035ba7e0bdeed4b32
+            0df299e2f89916025c8d3037ba2b50f6164d13739dfa056d5ae73ba0c22817ed8d4771de1a02de87e7c10c64ce18d726
+            99a5918bb802
         "#]],
     );
 }
@@ -106,40 +106,41 @@ fn three_blocks() {
     check(
         effects.seal.encode(),
         &expect![[r#"
-            08011001180320e0e5b9cc99342a20a1af02a29b6dad4092067145dfb3c2a83b44744fbd3b1f75ab770debf698568b32
-            2007d0d6bddc111e197025131ddf95297a78aaf4bf0d02cddf83ae5296103653ed3a2072e1e7350de056806e03e4b2f1
+            08011001180320e0e5b9cc99342a2004b29211fbfd2a7b0c4b17e8870c84d22886f46f01123d97f58ff13378cdc3df32
+            202d8d6b2df2f63658c6a1b09f9b6fd0b966fb367857f7f711acce052425ff3b853a2072e1e7350de056806e03e4b2f1
             4727f7a82ae4aadcf0106e04345ea9009eafee422072e1e7350de056806e03e4b2f14727f7a82ae4aadcf0106e04345e
-            a9009eafee4a20fd2d0bafe2707d07bcc9c30b7d7e66c30bfeeb0d66fa639e56b23ba2d4c5857a5220fbeb7dd5d47e56
+            a9009eafee4a206e932ef9f7c216f32e2bbcc21b568f806b6eee3b8c77b7f0bb47f954320c57c35220fbeb7dd5d47e56
             3e170170584f52ef8a7809687c25d37702ac690f74b1d2833f5a20d5d132991c450a1f7f01bf9c8bf44f60d9dcb5311d
-            8f2b4376ab8240597b09fa
+            8f2b4376ab8240597b09fa62204be7b9668558b279c9bdf490d12d9122fe644c956a527e3a1fb9e0f475d3b76d
         "#]],
     );
     check(
         effects.tip.effects_hash.as_bytes(),
         &expect![[r#"
-            fd2d0bafe2707d07bcc9c30b7d7e66c30bfeeb0d66fa639e56b23ba2d4c5857a
+            6e932ef9f7c216f32e2bbcc21b568f806b6eee3b8c77b7f0bb47f954320c57c3
         "#]],
     );
     check(
         effects.tip.encode(),
         &expect![[r#"
-            0000000000000003000001a1998e72e08bba58ebb126b77daacbbcb29b04b7234f315b87fa38d1315c7a54671d70d478
-            fd2d0bafe2707d07bcc9c30b7d7e66c30bfeeb0d66fa639e56b23ba2d4c5857a000000000000000807d0d6bddc111e19
-            7025131ddf95297a78aaf4bf0d02cddf83ae5296103653edd5d132991c450a1f7f01bf9c8bf44f60d9dcb5311d8f2b43
-            76ab8240597b09fa0000000000000002
+            0000000000000003000001a1998e72e0aceb94a1177f32c551d223852e2660d547bfdc7f0e4986fc54f59cbef45e5450
+            6e932ef9f7c216f32e2bbcc21b568f806b6eee3b8c77b7f0bb47f954320c57c300000000000000082d8d6b2df2f63658
+            c6a1b09f9b6fd0b966fb367857f7f711acce052425ff3b85d5d132991c450a1f7f01bf9c8bf44f60d9dcb5311d8f2b43
+            76ab8240597b09fa4be7b9668558b279c9bdf490d12d9122fe644c956a527e3a1fb9e0f475d3b76d0000000000000002
+            0000000000000000
         "#]],
     );
     check(
         &effects.entries[0],
         &expect![[r#"
-            02080110031a20fcb2c3fc8f07c5797baaeb3cde10595aac55395d7f91ffe0cd4a2b3a4128d82b2201002a0106
+            02080110031a200654d1b8fa15fe2c1e52d065c296e29f37ed36e75b4aa933eaed83a5e9e800fe2201002a0106
         "#]],
     );
     let block = Block { content, seal: effects.seal };
     check(
         block_id(SUITE, &block.encode()).as_bytes(),
         &expect![[r#"
-            12234e0affb5d721d8232c411eb5298715434212dc03d065088e6d2d89d10597
+            44d15c91ebf75b1bfd82c28e52c9c35defee91ec000d3efef952b11dac9a95fc
         "#]],
     );
 }
