@@ -17,6 +17,7 @@ mod host;
 use std::fmt::Write as _;
 
 use crate::limits;
+use crate::shown::line;
 
 pub use host::{Host, HostError};
 
@@ -35,40 +36,45 @@ const DIGITS_MAX: usize =
     limits::RECORD_BYTES_MAX / GROUP_BYTES * GROUP_DIGITS + DIGITS_OF_BYTES[limits::RECORD_BYTES_MAX % GROUP_BYTES];
 /// Characters of a foreign address that are shown, as it is written then.
 const SHOWN_CHARS_MAX: usize = 100;
+/// What to do without a code.
+const FIVE_ENTRIES_ZH: &str = "到开票单位公布的查验网站，输入票面上的五项（票据代码、号码、校验码、日期、金额）";
 
 /// Why a text is not the code of a receipt on one of these pages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// More bytes than any QR code holds.
-    #[error("it has {bytes} bytes, and no QR code holds more than {}: this is no scanned code", limits::CODE_BYTES_MAX)]
+    #[error("it has {bytes} bytes, and no QR code holds more than {}, so it was not scanned", limits::CODE_BYTES_MAX)]
     TooLong {
         /// Bytes of the text.
         bytes: usize,
     },
     /// No address at all.
-    #[error("it is not the code of a receipt: scan the square code on the receipt, or type its number and check code")]
+    #[error(
+        "it is not the code of a receipt; scan the square code on the receipt, or type its five entries (code, number, check code, date, total) on the site that the unit names"
+    )]
     NoCode,
     /// An address that is not this page's. Whoever opens it is shown what its owner likes.
-    #[error(
-        "this code leads elsewhere, to {address}: it is not opened. Look at where the receipt says that it can be verified"
-    )]
+    #[error("it leads to {address}, which is no address that is judged here")]
     Elsewhere {
-        /// Where it leads, cut, and with nothing but the characters of addresses.
+        /// Where it leads, and nothing but the characters of addresses: scheme and host, or the beginning of what has no host. Of a host that
+        /// is long the end, behind `…`.
         address: String,
     },
     /// This page's address in letters of another case.
     #[error(
-        "its address is not in capital letters, as a receipt's is: scan the code again instead of copying the link"
+        "its address is not in capital letters, as a receipt's is; scan the code again instead of copying the link"
     )]
     Misspelt,
     /// This page's address, without a receipt.
-    #[error("it carries no receipt, because the record was too large for a code: type number and check code")]
+    #[error(
+        "the record of this receipt is too long for a code, which has the address alone; type the receipt's five entries (code, number, check code, date, total) on the site that the unit names"
+    )]
     AddressAlone,
     /// Nothing behind `#`.
-    #[error("there is nothing behind its #: scan the code again")]
+    #[error("there is nothing behind its #; scan the code again")]
     NoDigits,
     /// Something else than 0 to 9 behind `#`.
-    #[error("character {position} behind its # is {found:?} and no digit: scan the code again")]
+    #[error("character {position} behind its # is “{}” and no digit; scan the code again", line(&found.to_string()))]
     NotADigit {
         /// Which character, from 1.
         position: usize,
@@ -82,13 +88,13 @@ pub enum CodeError {
         digits: usize,
     },
     /// No number of bytes is written in so many digits: some are missing, or too many.
-    #[error("it has {digits} digits, and no receipt has that many: scan the code again, or copy the whole link")]
+    #[error("a part of it alone was read ({digits} digits); scan the code again, or copy the whole link")]
     DigitCount {
         /// Digits behind `#`.
         digits: usize,
     },
     /// A group of digits that stands for no bytes.
-    #[error("digits {first} to {last} stand for no bytes: the code is damaged or made up")]
+    #[error("digits {first} to {last} stand for no bytes, so the code is damaged or made up")]
     GroupTooLarge {
         /// The first digit of the group, from 1.
         first: usize,
@@ -118,22 +124,22 @@ impl CodeError {
     pub fn in_chinese(&self) -> String {
         match self {
             Self::TooLong { bytes } => {
-                format!("内容有{bytes}字节，二维码最多容纳{}字节：这不是扫码得到的内容", limits::CODE_BYTES_MAX)
+                format!("内容有{bytes}字节，二维码最多容纳{}字节，不会是扫码得到的", limits::CODE_BYTES_MAX)
             }
-            Self::NoCode => "这不是票据上的二维码：请扫描票面上的二维码，或输入票据号码和校验码".to_owned(),
-            Self::Elsewhere { address } => {
-                format!("这个二维码指向别处（{address}），没有打开。真票据的二维码指向开票单位公布的查验页面")
+            Self::NoCode => format!("这不是票据上的二维码。请扫描票面上的二维码，或{FIVE_ENTRIES_ZH}"),
+            Self::Elsewhere { address } => format!("二维码指向 {address}，不是这里核验的网址，没有打开"),
+            Self::Misspelt => "网址不是大写字母，与票据上的二维码不符。请重新扫码，不要复制链接".to_owned(),
+            Self::AddressAlone => format!("这张票据内容太长，二维码里只有网址。请{FIVE_ENTRIES_ZH}"),
+            Self::NoDigits => "“#”后面没有内容，请重新扫码".to_owned(),
+            Self::NotADigit { position, found } => {
+                format!("“#”后面第{position}个字符“{}”不是数字，请重新扫码", line(&found.to_string()))
             }
-            Self::Misspelt => "网址不是大写字母，与票据上的二维码不符：请重新扫码，不要复制链接".to_owned(),
-            Self::AddressAlone => "二维码里没有票据（记录太大，放不进二维码）：请输入票据号码和校验码".to_owned(),
-            Self::NoDigits => "“#”后面没有内容：请重新扫码".to_owned(),
-            Self::NotADigit { position, found } => format!("“#”后面第{position}个字符{found:?}不是数字：请重新扫码"),
             Self::TooManyDigits { digits } => format!("有{digits}位数字，票据最多有{DIGITS_MAX}位"),
             Self::DigitCount { digits } => {
-                format!("有{digits}位数字，没有票据是这个位数：请重新扫码，或复制完整的链接")
+                format!("只读到一部分（{digits}位数字）。请重新扫码，或复制完整的链接")
             }
             Self::GroupTooLarge { first, last } => {
-                format!("第{first}到{last}位数字不表示任何内容：二维码已损坏或是编造的")
+                format!("第{first}到{last}位数字不表示任何内容，二维码已损坏或是编造的")
             }
         }
     }
@@ -179,7 +185,7 @@ pub fn read(scanned: &str, hosts: &[Host]) -> Result<Vec<u8>, CodeError> {
         return rest.strip_prefix('#').map_or(Err(CodeError::AddressAlone), read_digits);
     }
     if has_scheme(scanned) {
-        return Err(CodeError::Elsewhere { address: shown(scanned) });
+        return Err(CodeError::Elsewhere { address: shown(scanned, hosts) });
     }
     Err(CodeError::NoCode)
 }
@@ -228,24 +234,65 @@ fn push_group(digits: &mut String, group: &[u8]) {
     let _ = write!(digits, "{value:0width$}");
 }
 
-/// The beginning of a foreign address as it stands in a sentence of ours: every byte that no address has (RFC 3986, 2) as `%XX`. Whoever
-/// makes a code could else go on in our voice.
-fn shown(address: &str) -> String {
+/// A foreign address as it stands in a sentence of ours. Of one with a host, that: all else is there to look like somebody else's. Whoever
+/// makes a code could, too, go on in our voice.
+fn shown(address: &str, hosts: &[Host]) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return beginning(address) };
+    // As browsers read it: `\` ends a host as `/` does, and the last `@` ends what stands before one.
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    let is_own = |host: &Host| scheme.eq_ignore_ascii_case("https") && place.eq_ignore_ascii_case(host.as_str());
+    match hosts.iter().any(is_own) {
+        true => beginning(address),
+        false => end(&address[..scheme.len() + "://".len()], place),
+    }
+}
+
+/// As many bytes as have room, from the first.
+fn beginning(address: &str) -> String {
+    let mut room = SHOWN_CHARS_MAX;
+    let kept = address.bytes().take_while(|byte| has_room(*byte, &mut room)).count();
     let mut shown = String::with_capacity(SHOWN_CHARS_MAX);
-    for byte in address.bytes() {
-        let stays = byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
-        let width = if stays { 1 } else { 3 };
-        if shown.len() + width > SHOWN_CHARS_MAX {
-            break;
-        }
-        if stays {
+    push(&mut shown, &address.as_bytes()[..kept]);
+    shown
+}
+
+/// As many bytes of both as have room, up to the last, behind `…` if these are not all: whose a host is stands at its end.
+fn end(scheme: &str, place: &str) -> String {
+    let address = [scheme, place].concat();
+    let mut room = SHOWN_CHARS_MAX;
+    let kept = address.bytes().rev().take_while(|byte| has_room(*byte, &mut room)).count();
+    let start = address.len() - kept;
+    let mut shown = String::with_capacity(SHOWN_CHARS_MAX);
+    if start > 0 {
+        shown.push('…');
+    }
+    push(&mut shown, &address.as_bytes()[start..]);
+    shown
+}
+
+/// Whether a byte as it is written has room, which it takes then.
+fn has_room(byte: u8, room: &mut usize) -> bool {
+    let width = if stays(byte) { 1 } else { 3 };
+    let has_room = width <= *room;
+    *room = room.saturating_sub(width);
+    has_room
+}
+
+/// Bytes that no address has (RFC 3986, 2) as `%XX`.
+fn push(shown: &mut String, bytes: &[u8]) {
+    for &byte in bytes {
+        if stays(byte) {
             shown.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
             let _ = write!(shown, "%{byte:02X}");
         }
     }
-    shown
+}
+
+fn stays(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte)
 }
 
 /// Whether a text begins as an address of any kind does (RFC 3986, 3.1).

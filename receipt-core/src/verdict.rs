@@ -257,7 +257,7 @@ impl Verdict {
         });
         let test = self.is_test.then_some((Notice::TestChain, Parameters::NONE));
         let compare = is_a_copy.then_some((Notice::Compare, Parameters::NONE));
-        test.into_iter().chain(part).chain(compare).chain(red).chain(rules).collect()
+        test.into_iter().chain(part).chain(red).chain(compare).chain(rules).collect()
     }
 
     /// The same verdict, the time being of that source.

@@ -1,5 +1,8 @@
 """The text of the QR code on a receipt (docs/spec/code.md). Refused says why; its first word is the reason of that page."""
 
+import re
+import string
+
 from formats import Refused, require
 
 DIGITS = (0, 3, 5, 8, 10, 13, 15, 17)
@@ -29,16 +32,31 @@ def read(scanned, hosts):
     raise Refused("ELSEWHERE" if _has_scheme(scanned) else "NO_CODE")
 
 
-def shown(address):
+def shown(address, hosts):
     """What people are shown of an address that leads elsewhere."""
-    text = ""
-    for byte in address.encode():
-        stays = byte < 128 and (chr(byte).isalnum() or chr(byte) in "-._~:/?#[]@!$&'()*+,;=%")
-        part = chr(byte) if stays else f"%{byte:02X}"
-        if len(text + part) > 100:
+    scheme, sign, rest = address.partition("://")
+    place = re.split(r"[/?#\\]", rest)[0].rpartition("@")[2]
+    if not sign or (_upper(scheme) == "HTTPS" and _upper(place) in hosts):
+        return "".join(_room(_plain(address)))
+    parts = _plain(scheme + sign + place)
+    kept = _room(reversed(parts))
+    return "…" * (len(kept) < len(parts)) + "".join(reversed(kept))
+
+
+def _plain(text):
+    """Each byte, as it stands in a sentence."""
+    stays = string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=%"
+    return [chr(byte) if chr(byte) in stays else f"%{byte:02X}" for byte in text.encode()]
+
+
+def _room(parts):
+    """The first ones that have room."""
+    kept = []
+    for part in parts:
+        if sum(map(len, kept)) + len(part) > 100:
             break
-        text += part
-    return text
+        kept.append(part)
+    return kept
 
 
 def read_digits(text):

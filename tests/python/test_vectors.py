@@ -99,7 +99,7 @@ class Vectors(unittest.TestCase):
             with self.assertRaises(Refused, msg=row["name"]) as refused:
                 code_text.read(row["text"], hosts)
             self.assertEqual(str(refused.exception), row["reason"], row["name"])
-            said = code_text.shown(row["text"]) if row["reason"] == "ELSEWHERE" else None
+            said = code_text.shown(row["text"], hosts) if row["reason"] == "ELSEWHERE" else None
             self.assertEqual(said, row.get("shown"), row["name"])
 
     def test_batch(self):

@@ -122,7 +122,7 @@ fn the_page_works_as_it_stands() {
     assert!(said.starts_with("REPORTED AS LEFT OUT  ") && said.contains("Signature holds: yes"), "{said}");
     assert!(!said.contains(&desk.missing.receipt.draft.payer_name), "{said}");
     let zh = desk.shell(&format!("{verify} {at} --lang zh")).1;
-    assert!(zh.starts_with("报告漏记  "), "{zh}");
+    assert!(zh.starts_with("漏记报告  "), "{zh}");
 
     let bytes = std::fs::read(desk.path("left-out.tally")).unwrap();
     let units = desk.chain.trusted(desk.chain.directory());

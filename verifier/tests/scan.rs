@@ -82,7 +82,7 @@ fn a_code_is_judged_offline_and_said_with_its_exit_code() {
         "{said}"
     );
     let zh = text(&desk.scan(&code, &directory, &["--host", HOST, "--lang", "zh"], ""));
-    assert!(zh.starts_with("已签名，未核实  ") && zh.contains("请与纸面核对"), "{zh}");
+    assert!(zh.starts_with("已签名，未核实  ") && zh.contains("请与手里的票据核对"), "{zh}");
     // A scanner that types ends with a line end, of one or two characters.
     for end in ["", "\n", "\r\n"] {
         let typed = desk.scan("-", &directory, &host, format!("{code}{end}"));

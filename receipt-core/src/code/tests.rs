@@ -113,6 +113,8 @@ fn texts_that_are_no_code_are_refused_by_reason() {
         let error = read(scanned, &own).unwrap_err();
         assert_eq!(error.code(), code, "{scanned:.60}: {error}");
         assert!(error.in_chinese().contains(|c| c > '\u{4e00}'), "{scanned:.60}");
+        // They stand in a sentence, behind its colon.
+        assert!(!error.in_chinese().contains('：') && !error.to_string().contains(": "), "{scanned:.60}");
     }
     let group = read("HTTPS://TALLY.EXAMPLE/V#00000000000000000256", &own).unwrap_err();
     assert_eq!(group, CodeError::GroupTooLarge { first: 18, last: 20 });
@@ -123,7 +125,15 @@ fn texts_that_are_no_code_are_refused_by_reason() {
 #[test]
 fn a_foreign_address_is_shown_and_acts_on_nothing() {
     for (scanned, expected) in [
-        ("HTTPS://EVIL.EXAMPLE/\u{202e}\nA", "HTTPS://EVIL.EXAMPLE/%E2%80%AE%0AA"),
+        // Of an address its host, which says whose it is; what stands around it is made to look like another's.
+        ("HTTPS://EVIL.EXAMPLE/\u{202e}\nA", "HTTPS://EVIL.EXAMPLE"),
+        ("https://evil.example?https://tally.example/V", "https://evil.example"),
+        ("https://evil.example#/", "https://evil.example"),
+        ("https://evil.example\\@TALLY.EXAMPLE/V", "https://evil.example"),
+        ("HTTPS://TALLY.EXAMPLE@a@EVIL.EXAMPLE:8443/@/V#000", "HTTPS://EVIL.EXAMPLE:8443"),
+        ("https://例.example\u{202e}/", "https://%E4%BE%8B.example%E2%80%AE"),
+        ("weixin://dl/business", "weixin://dl"),
+        ("HTTPS:TALLY.EXAMPLE/V", "HTTPS:TALLY.EXAMPLE/V"),
         ("tel:110 ok", "tel:110%20ok"),
         ("x:%41-._~:/?#[]@!$&'()*+,;=", "x:%41-._~:/?#[]@!$&'()*+,;="),
         ("x:\"<>\\^`{|}\u{7f}", "x:%22%3C%3E%5C%5E%60%7B%7C%7D%7F"),
@@ -134,6 +144,29 @@ fn a_foreign_address_is_shown_and_acts_on_nothing() {
     for (scanned, length) in [(format!("x:{}", "A".repeat(500)), 100), (format!("x:{}", "票".repeat(500)), 98)] {
         let Err(CodeError::Elsewhere { address }) = read(&scanned, &[]) else { panic!("it leads elsewhere") };
         assert_eq!(address.len(), length, "{address}");
+    }
+    // Whose a host is stands at its end.
+    let long = format!("https://tally.example.{}.evil.example/V", "a".repeat(300));
+    let Err(CodeError::Elsewhere { address }) = read(&long, &[]) else { panic!("it leads elsewhere") };
+    assert!(address.starts_with("…aaa") && address.ends_with("a.evil.example"), "{address}");
+    assert_eq!(address.chars().count(), 101, "{address}");
+    // One of this page's own that goes on in another way.
+    for scanned in ["HTTPS://TALLY.EXAMPLE/V?A#000", "https://tally.example/W"] {
+        let Err(CodeError::Elsewhere { address }) = read(scanned, &[host("TALLY.EXAMPLE")]) else {
+            panic!("{scanned}")
+        };
+        assert_eq!(address, scanned);
+    }
+}
+
+#[test]
+fn what_is_no_digit_is_quoted_and_acts_on_nothing() {
+    for (digits, shown) in [("0<", "“<”"), ("0票", "“票”"), ("0\u{202e}", "“\\u{202e}”"), ("0\n", "“\\n”")]
+    {
+        let error = read_digits(digits).unwrap_err();
+        for said in [error.in_chinese(), error.to_string()] {
+            assert!(said.contains(shown), "{said}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::labels::field_label;
+use super::labels::{field_label, line_label};
 use super::language::{Language, Said, Sentence};
 use super::times::time_text;
 use crate::ids::UnixMillis;
@@ -83,7 +83,7 @@ fn lines(receipt: &Receipt, utc_offset_minutes: i32) -> Vec<FaceLine> {
     for (position, value) in (0_u32..).zip(values.into_iter().take(row_start(category))) {
         let name = position_name(category, 0, position);
         let Some(value) = shown_value(receipt, &name, value, utc_offset_minutes) else { continue };
-        let label = match field_label(&name) {
+        let label = match line_label(&name) {
             Some(Sentence { zh, en }) => Said { zh: zh.to_owned(), en: en.to_owned() },
             None => Said { zh: name.clone(), en: name.clone() },
         };
@@ -354,6 +354,15 @@ fn aux_text(item: &AuxItem) -> String {
 mod tests {
     use super::*;
     use crate::receipt::fixture::receipt;
+
+    #[test]
+    fn a_line_with_the_total_in_figures_and_words_is_not_called_figures() {
+        let receipt = receipt();
+        let lines = Face::of(&receipt, 480).lines;
+        let total = lines.iter().find(|line| line.code == "total_amount").unwrap();
+        assert_eq!(total.label.zh, "金额合计");
+        assert!(total.value.zh.ends_with(&amount_in_words(receipt.draft.total_amount)), "{}", total.value.zh);
+    }
 
     #[test]
     fn a_persons_document_and_the_account_are_masked_and_a_public_code_is_not() {

@@ -107,3 +107,11 @@ labels! {
 pub fn field_label(name: &str) -> Option<Sentence> {
     LABELS.iter().find(|(known, _)| *known == name).map(|(_, label)| *label)
 }
+
+/// What a field is called on a face, where the total stands in figures and in words on one line.
+pub(super) fn line_label(name: &str) -> Option<Sentence> {
+    match name {
+        "total_amount" => Some(Sentence { zh: "金额合计", en: "Total" }),
+        _ => field_label(name),
+    }
+}

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::face::{FaceLine, row_text, value_text};
 use super::fill::said;
-use super::labels::field_label;
+use super::labels::line_label;
 use super::language::{Said, Sentence};
 use super::presented::Presented;
 use super::sentences::Phrase;
@@ -60,7 +60,7 @@ pub(super) fn line_of(receipt: &Receipt, name: &str, value: &str, utc_offset_min
 }
 
 fn label_of(name: &str) -> Said {
-    match (row_of_name(name), field_label(name)) {
+    match (row_of_name(name), line_label(name)) {
         (Some((list, row)), _) => {
             let phrase = match list {
                 RowList::Items => Phrase::ItemRow,

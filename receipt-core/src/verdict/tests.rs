@@ -801,7 +801,7 @@ fn a_broken_body_rule_warns_and_does_not_refuse() {
     let report = verdict.to_report();
     assert_eq!(
         (report.notices[0].code, report.notices[0].said.zh.as_str()),
-        ("RULES_BROKEN", "内容违反票据规则：V08、V09、V10。")
+        ("RULES_BROKEN", "内容有不合票据规则之处（规则V08、V09、V10）；有疑问请向开票单位询问。")
     );
 }
 

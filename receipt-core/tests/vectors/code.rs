@@ -9,6 +9,7 @@ use super::scene::Scene;
 const HOSTS: [&str; 2] = ["TALLY.EXAMPLE", "OLD.TALLY.EXAMPLE:8443"];
 
 /// Cut where it is shown, in the middle of a character.
+const LONG_HOST: &str = "https://tally.example.一二三四五六七八九十一二三四五六七八九十.evil.example/V#000";
 const LONG_ADDRESS: &str = "https://evil.example/一二三四五六七八九十一二三四五六七八九十";
 
 /// What does not read: (name, text).
@@ -32,6 +33,9 @@ fn refused(good: &str) -> Vec<(&'static str, String)> {
         ("a script", "javascript:alert(1)"),
         ("a scheme and a sentence", "OK:）没有问题。本票据真实，已上链，有效。（"),
         ("a long address", LONG_ADDRESS),
+        ("a long host", LONG_HOST),
+        ("its host before a backslash", "HTTPS://EVIL.EXAMPLE\\@TALLY.EXAMPLE/V#000"),
+        ("an address without a host", "HTTPS:TALLY.EXAMPLE/V#000"),
         ("the address alone", "HTTPS://TALLY.EXAMPLE/V"),
         ("the address alone in small letters", "https://tally.example/v"),
         ("no digits", "HTTPS://TALLY.EXAMPLE/V#"),

@@ -83,9 +83,9 @@ checks! {
         "票面内容的每一项都与记录的承诺一致。" "The content, every value of it, is what the record commits to.",
         "内容已被改动，不是开票单位签署的内容[：{field}]。" "The content was changed: it is not what the unit signed[: {field}].";
     ShownRoot = "SHOWN_ROOT", Genuine, Altered,
-        "出示的每一项，连同未出示各项的散列，都与记录的承诺一致。"
+        "出示的每一项，连同未出示各项的哈希，都与记录的承诺一致。"
         "Each value that is shown, together with the hashes of those that are not, is what the record commits to.",
-        "出示的内容或未出示部分的散列已被改动：合在一起不是开票单位签署的内容[：{field}]。"
+        "出示的内容或未出示部分的哈希已被改动：合在一起不是开票单位签署的内容[：{field}]。"
         "What is shown, or a hash of what is not, was changed: together they are not what the unit signed[: {field}].";
     BodyForm = "BODY_FORM", Genuine, Contradictory,
         "内容恰好是一张票据。" "The content is exactly one receipt.",
@@ -106,7 +106,7 @@ checks! {
         "内容中的单位与凭证中的单位不同：{field}。" "The content names another unit than the credential: {field}.";
     BodyRules = "BODY_RULES", Genuine, Contradictory,
         "内容符合可由其自身判断的票据规则。" "The content keeps the fiscal rules that can be judged from it alone.",
-        "内容违反票据规则：{rules}。" "The content breaks fiscal rules: {rules}.";
+        "内容有不合票据规则之处：{rules}。" "The content breaks fiscal rules: {rules}.";
     IssueTime = "ISSUE_TIME", Genuine, FromTheFuture,
         "开票时间不在未来。" "The time of issue is not in the future.",
         "开票时间{signed_seconds}晚于判断所用的时间。" "The time of issue, {signed_seconds}, is later than the time of the judgement.";

@@ -131,8 +131,8 @@ macro_rules! findings {
 findings! {
     InForce = "IN_FORCE", InForce Good, "有效" "IN FORCE",
         "票据真实，已上链，有效。" "The receipt is genuine, anchored and in force.",
-        "此后是否冲红，这里不知道；联网后可向开票单位重新获取票据再查。"
-        "Whether it was reversed since then is not known here: once online, fetch the receipt anew from the unit, and check again.";
+        "此后是否冲红，这里不知道；要最新状态，请联网刷新，或向开票单位重新获取票据。"
+        "Whether it was reversed since then is not known here; for the newest state refresh it online, or fetch the receipt anew from the unit.";
     Presented = "PRESENTED", InForce Caution, "部分出示，有效" "SHOWN IN PART, IN FORCE",
         "只出示了票据的一部分；这张票据真实，已上链，有效。"
         "Only a part of the receipt is shown; the receipt is genuine, anchored and in force.",
@@ -145,10 +145,11 @@ findings! {
     TooOld = "TOO_OLD", TooOld Caution, "状态过旧" "STATE TOO OLD",
         "状态是{age_seconds}以前的，要求不超过{allowed_seconds}；当时有效。"
         "The state is {age_seconds} old, no more than {allowed_seconds} being allowed; the receipt was in force then.",
-        "请向开票单位重新获取票据再查。" "Fetch the receipt anew from the unit, and check again.";
+        "请联网刷新状态，或向开票单位重新获取票据再查。"
+        "Refresh the state online, or fetch the receipt anew from the unit, and check again.";
     Reversed = "REVERSED", Reversed Bad, "已冲红" "REVERSED",
         "这张票据已被红字票据{by}冲红，不再有效。" "The red receipt {by} reversed this receipt, which is no longer in force.",
-        "请勿凭此报销。" "Reimburse nothing on it.";
+        "请勿凭此报销；不清楚原因的，请向开票单位询问。" "Reimburse nothing on it; if you do not know why, ask the unit.";
     Pending = "PENDING", Signed Caution, "待上链" "NOT YET ANCHORED",
         "开票单位已签名；查询的答复说尚未上链，仍在期限内。"
         "The unit signed the receipt; by what was answered it is not yet anchored, and still in time.",
@@ -158,16 +159,17 @@ findings! {
         "The unit promised to have it anchored by {seal_by_ms}; that time is over, and by what was answered it is not.",
         "这一点无法证明：请过后再查，或向开票单位询问；可向财政部门报告漏记。"
         "Nobody can prove that: check again later, or ask the unit; it can be reported to the finance authority as left out.";
-    LeftOut = "LEFT_OUT", Signed Caution, "报告漏记" "REPORTED AS LEFT OUT",
+    LeftOut = "LEFT_OUT", Signed Caution, "漏记报告" "REPORTED AS LEFT OUT",
         "开票单位承诺在{seal_by_ms}前上链；期限已过，报告人称至今未上链。"
         "The unit promised to have the receipt anchored by {seal_by_ms}; that time is over, and by the reporter's word it is not.",
-        "未上链，文件不能证明：请审计重放账本（audit --left-out）。"
-        "No file can prove that it is not: an auditor's replay tells (audit --left-out).";
+        "文件不能证明未上链：请由审计部门重放账本核实。"
+        "No file can prove that it is not: an auditor's replay of the ledger tells.";
     Unchecked = "UNCHECKED", Signed Caution, "已签名，未核实" "SIGNED, NOT CHECKED",
         "由{unit_name}的密钥签名；是否已上链、是否已冲红，没有查。"
         "Signed with the key of {unit_name}; whether it is anchored or reversed was not checked.",
-        "请与纸面逐项核对，联网后再查。" "Compare it with the paper item by item, and check again once online.";
-    Refused = "REFUSED", Refused Bad, "被拒绝" "REFUSED",
+        "请与手里的票据逐项核对；是否上链、冲红，请联网在开票单位公布的查验网站上再查。"
+        "Compare it with the receipt you hold item by item; whether it is anchored or reversed, check online, on the site that the unit names.";
+    Refused = "REFUSED", Refused Bad, "账本未接受" "REFUSED",
         "账本拒绝了这张票据：{reason}[；答复称已由{replaced_by}代替]。"
         "The ledger refused this receipt: {reason}[; by what was answered, {replaced_by} replaces it].",
         "请向开票单位索取有效的票据。" "Ask the unit for a receipt that is in force.";
@@ -183,7 +185,7 @@ findings! {
         "请勿接受。" "Do not accept it.";
     Damaged = "DAMAGED", Invalid Bad, "文件损坏" "DAMAGED",
         "文件与开票单位给出的不同，已损坏或被改动[：{damage}]。"
-        "The file is not as it was handed out: it was damaged or changed[: {damage}].",
+        "The file is not as it was handed out, but damaged or changed[: {damage}].",
         "请重新获取原文件。" "Fetch the file anew, as it was handed out.";
     FromTheFuture = "FROM_THE_FUTURE", Invalid Unknown, "时间不符" "FROM THE FUTURE",
         "票据或其证明的时间是{signed_seconds}，晚于判断所用的时间。"
@@ -200,12 +202,14 @@ findings! {
         "文件不能证明上链期限已过。" "The file does not prove that the time for anchoring is over.",
         "请重新查询账本，再作报告。" "Ask the ledger again, and report anew.";
     OtherChain = "OTHER_CHAIN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
-        "票据属于另一条链{chain}[（自称{log}）]，这里只能判断{own_name}（{own_chain}）的票据。"
+        "这张票据记在另一个账本（链 {chain}[，自称 {log}]）上，这里只能判断 {own_name}（{own_chain}）的票据。"
         "The receipt is of another chain, {chain}[ (log {log} by its own word)]; here receipts of {own_name} ({own_chain}) are judged.",
-        "请用那条链的验证页面或信任文件。" "Take the page or the trust file of that chain.";
+        "请用那个账本的核验页面或信任文件。" "Take the page or the trust file of that chain.";
     KeyUnknown = "KEY_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
-        "{directory_seconds}的单位名录里没有签这张票据的密钥。" "The directory of units of {directory_seconds} does not have the key that signed.",
-        "请更新名录（重新打开页面）后再查，或向开票单位询问。" "Bring the directory up to date (load the page anew), or ask the unit.";
+        "单位名录里没有签这张票据的密钥：可能是名录过旧，也可能是伪造的。"
+        "The directory of units does not have the key that signed: it may be too old, or the receipt forged.",
+        "查明以前请勿接受：请联网打开查验网站（或重新下载单文件版）再查，或向开票单位询问。"
+        "Do not accept it before that is known: check on the verify site online (or download the page as one file anew), or ask the unit.";
     DirectoryAhead = "DIRECTORY_AHEAD", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "单位名录的时间是{directory_seconds}，晚于判断所用的时间。"
         "The directory of units is dated {directory_seconds}, later than the time of the judgement.",
@@ -217,32 +221,37 @@ findings! {
     DirectoryOld = "DIRECTORY_OLD", Unjudged Unknown, "名录过旧" "DIRECTORY TOO OLD",
         "单位名录是{age_seconds}以前的，要求不超过{allowed_seconds}；按它签名成立，但密钥此后可能已被吊销。"
         "The directory of units is {age_seconds} old, no more than {allowed_seconds} being allowed; by it the signature holds, but the key may have been revoked since.",
-        "请更新名录（重新打开页面）后再查，或向开票单位询问。" "Bring the directory up to date (load the page anew), or ask the unit.";
+        "查明以前请勿接受：请联网打开查验网站（或重新下载单文件版）再查，或向开票单位询问。"
+        "Do not accept it before that is known: check on the verify site online (or download the page as one file anew), or ask the unit.";
     FormatUnknown = "FORMAT_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "本程序不认识这种格式。" "This program does not know the format.",
-        "请更新程序或页面。" "Take a newer program or page.";
+        "请重新打开查验网站、下载新的单文件版，或更新程序。" "Open the verify site anew, download the page as one file anew, or take a newer program.";
     ValidatorsUnknown = "VALIDATORS_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "签署检查点的机构不在信任文件里。" "It is signed by validators that the trust file does not know.",
-        "请更新信任文件（重新打开页面）。" "Bring the trust file up to date (load the page anew).";
+        "请更新信任文件：重新打开查验网站，或重新下载单文件版。"
+        "Bring the trust file up to date: open the verify site anew, or download the page as one file anew.";
     AuthoritiesUnknown = "AUTHORITIES_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "信任文件里的财政部门为单位凭证签名的数量不足。"
         "Too few authorities of the trust file have signed the unit's credential.",
-        "请更新信任文件（重新打开页面）后再查。" "Bring the trust file up to date (load the page anew), and judge again.";
+        "请更新信任文件再查：重新打开查验网站，或重新下载单文件版。"
+        "Bring the trust file up to date and judge again: open the verify site anew, or download the page as one file anew.";
     StatusUnknown = "STATUS_UNKNOWN", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "账本对这张票据有本程序不认识的记载。" "The ledger states something of the receipt that this program does not know.",
-        "请更新程序或页面。" "Take a newer program or page.";
+        "请重新打开查验网站、下载新的单文件版，或更新程序。" "Open the verify site anew, download the page as one file anew, or take a newer program.";
     AnswerFalse = "ANSWER_FALSE", Unjudged Unknown, "无法判断" "CANNOT BE JUDGED HERE",
         "开票单位已签名；但查询得到的答复不成立。" "The unit signed it; but what was answered about it does not hold.",
         "请换一处再查。" "Ask elsewhere.";
     NoReceipt = "NO_RECEIPT", NoReceipt Unknown, "不是票据" "NO RECEIPT",
         "这不是票据文件：{seems}。" "This is no receipt: {seems}.",
-        "请选择开票单位给出的文件（.tally）。" "Take the file that the unit handed out (.tally).";
-    CodeRefused = "CODE_REFUSED", NoReceipt Unknown, "不是票据码" "NO RECEIPT CODE",
-        "这个码没有读取：{fault}。" "The code was not taken: {fault}.",
+        "请选择开票单位给出的文件（.tally）；它也可能附在 PDF 或 OFD 里。"
+        "Take the file that the unit handed out (.tally); it may be attached to a PDF or an OFD.";
+    CodeRefused = "CODE_REFUSED", NoReceipt Unknown, "没有读出票据" "NO RECEIPT READ",
+        "{fault}。" "Of this code no receipt was read: {fault}.",
         "" "";
     CodeElsewhere = "CODE_ELSEWHERE", NoReceipt Bad, "指向别处" "LEADS ELSEWHERE",
-        "这个码没有读取：{fault}。" "The code was not taken: {fault}.",
-        "请勿打开那个网址。" "Do not open that address.";
+        "{fault}。" "This code was not opened: {fault}.",
+        "请勿打开那个网址，也不要凭这个码接受票据；请从开票单位公布的网址打开查验页。"
+        "Neither open that address nor accept a receipt by this code; open the verify page at the address that the unit names.";
     Unreadable = "UNREADABLE", Unreadable Unknown, "无法读取" "NOT READ",
         "文件无法读取：{problem}。" "The file cannot be read: {problem}.",
         "" "";

@@ -39,9 +39,10 @@ coded! {
         "This shows a part and is not the whole receipt: {shown} values are shown, {withheld} are withheld.";
     Red = "RED", "这是红字票据，冲销{reverses}，不证明收到款项。"
         "It is a red receipt, which reverses {reverses} and attests no payment received.";
-    RulesBroken = "RULES_BROKEN", "内容违反票据规则：{rules}。" "The content breaks fiscal rules: {rules}.";
-    Compare = "COMPARE", "码可以从别的票据上复制过来：请逐项核对纸面，有一项不同就不要接受。"
-        "A code can be copied from another receipt: compare each of these with the paper, and do not accept it if one differs.";
+    RulesBroken = "RULES_BROKEN", "内容有不合票据规则之处（规则{rules}）；有疑问请向开票单位询问。"
+        "The content breaks fiscal rules ({rules}); if in doubt, ask the unit.";
+    Compare = "COMPARE", "二维码可以从别的票据上复制过来：请与手里的票据逐项核对，有一项不同就不要接受。"
+        "A code can be copied from another receipt: compare each of these with the one you hold, and do not accept it if one differs.";
 }
 
 coded! {
@@ -51,20 +52,20 @@ coded! {
     Reversed = "REVERSED", "票据是否已冲红。" "Whether the receipt was reversed.";
     Content = "CONTENT", "票面其他内容（交款人、项目、备注）：码里没有。"
         "What else stands on the face (payer, items, remarks): the code does not have it.";
-    Withheld = "WITHHELD", "没有出示的各项：只有散列。" "What is withheld: there is only a hash of each value.";
+    Withheld = "WITHHELD", "没有出示的各项：只有哈希。" "What is withheld: there is only a hash of each value.";
     ContentRules = "CONTENT_RULES", "票据规则（金额相加、日期等）：需要全部内容。"
         "The fiscal rules (sums, dates and others): they need the whole content.";
     LaterStatus = "LATER_STATUS", "所述时间之后票据的变化。" "What happened to the receipt after the stated time.";
-    IssuerSignature = "ISSUER_SIGNATURE", "开票方对批次头的签名：已由法定数量的验证方检查。"
-        "The issuer's signature over the batch header: the quorum checked it.";
-    LedgerRules = "LEDGER_RULES", "账本规则（号码、唯一性、权限、冲红金额）：已由法定数量的验证方执行。"
-        "The ledger's rules (numbers, uniqueness, permissions, reversal amounts): the quorum applied them.";
+    IssuerSignature = "ISSUER_SIGNATURE", "开票方对批次的签名：这里不查，由共同签署的机关检查过。"
+        "The issuer's signature over the batch: not checked here, but by the agencies that cosigned.";
+    LedgerRules = "LEDGER_RULES", "账本规则（号码、唯一性、权限、冲红金额）：这里不查，由共同签署的机关执行过。"
+        "The ledger's rules (numbers, uniqueness, permissions, reversal amounts): not checked here, but by the agencies that cosigned.";
     KeyRevocation = "KEY_REVOCATION", "单位密钥此后是否被吊销：验证方接收记录时有效。"
         "Whether the unit's key was revoked meanwhile: it was good when the quorum took the record.";
     KeyRevoked = "KEY_REVOKED", "单位密钥在名录日期之后是否被吊销。"
         "Whether the unit's key was revoked after the date of the directory.";
-    ItemsAttached = "ITEMS_ATTACHED", "项目是否已配给该单位和票据种类（V13）：需要登记表。"
-        "Whether the items are attached to the unit and kind (V13): this needs the registry.";
+    ItemsAttached = "ITEMS_ATTACHED", "项目是否已配给该单位和票据种类：需要登记表。"
+        "Whether the items are attached to the unit and kind: this needs the registry.";
     PayerIdentity = "PAYER_IDENTITY", "出示票据的人是否为交款人。" "Whether whoever shows the receipt is its payer.";
 }
 
@@ -72,15 +73,15 @@ coded! {
     /// Headings and lines around a verdict.
     Phrase:
     AsOfCheckpoint = "as_of_checkpoint", "{age_seconds}的状态（{as_of_seconds}）" "state as of {age_seconds} ({as_of_seconds})";
-    AsOfDirectory = "as_of_directory", "{age_seconds}的单位名录（{as_of_seconds}）"
-        "directory of units as of {age_seconds} ({as_of_seconds})";
+    AsOfDirectory = "as_of_directory", "依据{age_seconds}的单位名录（{as_of_seconds}）"
+        "by the directory of units as of {age_seconds} ({as_of_seconds})";
     AtClock = "at_clock", "按本机时钟{at_ms}判断" "judged at {at_ms} by this machine's clock";
     AtGiven = "at_given", "按给定的时间{at_ms}判断" "judged at the given time, {at_ms}";
     PartMark = "part_mark", "【部分出示】" "SHOWN IN PART: ";
     TestMark = "test_mark", "【测试样票】" "TEST SPECIMEN: ";
     LayerLine = "layer_line", "{layer}：{result}" "{layer}: {result}";
     Signers = "signers", "签署机构：{signers}" "Signed by: {signers}";
-    CompareHeading = "compare_heading", "请与纸面核对" "Compare with the paper";
+    CompareHeading = "compare_heading", "请与手里的票据核对" "Compare with the receipt you hold";
     ReceiptHeading = "receipt_heading", "票面" "Receipt";
     ItemsHeading = "items_heading", "项目明细" "Items";
     AuxHeading = "aux_heading", "清单（{shown}/{count}）" "Details ({shown} of {count})";
@@ -89,10 +90,10 @@ coded! {
     ItemRow = "item_row", "项目明细第{row}行" "Item {row}";
     AuxRow = "aux_row", "清单第{row}行" "Detail line {row}";
     NoValue = "no_value", "（空）" "(empty)";
-    SharedTogether = "shared_together", "不能出示“{field}”：它与交款人代码（一并出示的，或单位公开的统一社会信用代码）合在一起，就能取到整张票据。"
+    SharedTogether = "shared_together", "不能出示“{field}”，请不要选它：有了它和交款人代码（您一并选了；交款人是单位时，代码本来就公开），就能取到整张票据。"
         "\"{field}\" is not shown together with the payer's code (shown as well, or an organisation's, which is public): whoever has both can fetch the whole receipt.";
     ChecksHeading = "checks_heading", "检查（{chain}）" "Checks ({chain})";
-    NotCheckedHeading = "not_checked_heading", "没有检查" "Not checked";
+    NotCheckedHeading = "not_checked_heading", "没有检查的内容" "Not checked";
     GivenBefore = "given_before", "重复：与{first}是同一张票据" "SAME RECEIPT AS {first}";
     File = "file", "文件 {file}" "FILE {file}";
     Files = "files", "共{count}个文件" "{count} files";

@@ -47,7 +47,10 @@ fn both_languages_name_the_same_values() {
             assert!(!text.contains("]]") && !text.contains("[["), "{name}: {text}");
         }
         let is_chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
-        assert!(zh.is_empty() || zh.contains(is_chinese) || zh == "{layer}：{result}", "{name}: {zh}");
+        assert!(
+            zh.is_empty() || zh.contains(is_chinese) || ["{layer}：{result}", "{fault}。"].contains(&zh),
+            "{name}: {zh}"
+        );
         assert!(!en.contains(is_chinese), "{name}: {en}");
     }
 }
@@ -110,6 +113,29 @@ fn what_nobody_can_prove_is_told_as_somebodys_word() {
         assert_eq!(finding.tone() == Tone::Bad, finding == Finding::Refused, "{}", finding.code());
     }
     assert!(!Finding::Overdue.word().zh.contains("未上链"), "a word is read first, and stands alone");
+}
+
+/// A forger's own key is in no directory, and a forged code leads to a forged page: nobody may read past either.
+#[test]
+fn what_may_be_forged_is_not_to_be_accepted() {
+    for finding in
+        [Finding::KeyUnknown, Finding::DirectoryOld, Finding::CodeElsewhere, Finding::Forged, Finding::Altered]
+    {
+        let Sentence { zh, en } = finding.advice();
+        assert!(zh.contains("请勿接受") || zh.contains("不要凭这个码接受"), "{}: {zh}", finding.code());
+        assert!(en.to_lowercase().contains("not accept") || en.contains("nor accept"), "{}: {en}", finding.code());
+    }
+}
+
+/// A sentence with two of them reads as a list of which the end is missing.
+#[test]
+fn no_sentence_of_a_conclusion_has_two_colons() {
+    for finding in Finding::ALL {
+        for sentence in [finding.sentence(), finding.advice()] {
+            assert!(sentence.zh.matches('：').count() <= 1, "{}: {}", finding.code(), sentence.zh);
+            assert!(sentence.en.matches(": ").count() <= 1, "{}: {}", finding.code(), sentence.en);
+        }
+    }
 }
 
 /// The table of docs/spec/verdict.md, for who writes another program.

@@ -76,7 +76,7 @@ fn a_report_proves_the_promise_and_the_time_and_says_what_it_does_not_prove() {
     let as_of = PosixSeconds::new(seal_by.seconds() + 1);
     assert_eq!(verdict.as_of, Some(AsOf { time: as_of, source: DateSource::Checkpoint }));
     let (zh, en) = (verdict.to_text(Language::Zh), verdict.to_text(Language::En));
-    assert!(zh.starts_with("报告漏记  ") && zh.contains("签名成立：是") && zh.contains("文件不能证明"), "{zh}");
+    assert!(zh.starts_with("漏记报告  ") && zh.contains("签名成立：是") && zh.contains("文件不能证明"), "{zh}");
     assert!(en.starts_with("REPORTED AS LEFT OUT  ") && en.contains("No file can prove"), "{en}");
     assert!(!en.contains("Genuine") && !en.contains("in force"), "{en}");
     let signed = verdict.signed.as_ref().unwrap();

@@ -68,7 +68,9 @@ fn offline_a_code_is_signed_and_no_more() {
     assert_eq!([genuine, anchored, in_force], [LayerResult::Passed, LayerResult::Unknown, LayerResult::Unknown]);
     let (zh, en) = (verdict.to_text(Language::Zh), verdict.to_text(Language::En));
     assert!(
-        zh.starts_with("已签名，未核实  由") && zh.contains("两天前的单位名录") && zh.contains("请逐项核对纸面"),
+        zh.starts_with("已签名，未核实  由")
+            && zh.contains("两天前的单位名录")
+            && zh.contains("请与手里的票据逐项核对"),
         "{zh}"
     );
     assert!(en.contains("directory of units as of 2 days ago") && en.contains("A code can be copied"), "{en}");
@@ -340,7 +342,10 @@ fn a_refusal_is_proved_and_says_why() {
     assert_eq!((verdict.layers.genuine, verdict.layers.anchored), (LayerResult::Passed, LayerResult::Failed));
     let zh = judge(&twin, &place, Some(receipt.receipt.key())).to_line(Language::Zh);
     let key = receipt.receipt.key();
-    assert!(zh.starts_with(&format!("被拒绝  账本拒绝了这张票据：票据号码已被使用；答复称已由{key}代替。")), "{zh}");
+    assert!(
+        zh.starts_with(&format!("账本未接受  账本拒绝了这张票据：票据号码已被使用；答复称已由{key}代替。")),
+        "{zh}"
+    );
     assert_eq!(judge(&good, &chain.place(&good.record), None).finding(), Finding::Pending, "its batch came back");
     // A proof of something else, and none.
     let taken = chain.place(&receipt.record);
