@@ -14,13 +14,14 @@ use receipt_core::hash::sha256;
 use receipt_core::verdict::{Finding, Notice, Parameters, Phrase, Said, Sentence, Value, said};
 
 use crate::input::Fields;
-use crate::reply::Problem;
+use crate::reply::{Problem, ProblemKind};
 
 const STYLE: &str = "body{font:1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:0 auto;padding:1rem;color:#1a1a1a;background:#fff;overflow-wrap:anywhere}\
 h1{font-size:1.4rem}label{display:block;margin:.8rem 0 .2rem}input,select,button{font:inherit;padding:.5rem;min-height:2.75rem;\
 box-sizing:border-box;width:100%;border:1px solid #595959;border-radius:.25rem}button,.download{background:#144a75;color:#fff;border:0;\
 margin-top:1.2rem;display:block;padding:.7rem;text-align:center;border-radius:.25rem}:focus-visible,input:focus-within{outline:3px solid #b35900;\
-outline-offset:2px}[lang=en]{color:#444}button [lang=en],.download [lang=en]{color:inherit}dt{font-weight:bold}dd{margin:0 0 .6rem}dd p{margin:0 0 .4rem}a{color:#144a75}.download{color:#fff}\
+outline-offset:2px}[lang=en]{color:#444}button [lang=en],.download [lang=en],.test [lang=en]{color:inherit}\
+h1 [lang=en],label [lang=en]{display:block;font-size:.85rem;font-weight:400}select{background:#fff}dt{font-weight:bold}dd{margin:0 0 .6rem}dd p{margin:0 0 .4rem}a{color:#144a75}.download{color:#fff;text-decoration:none}\
 .links a{display:inline-block;padding:.5rem 0}nav{border-top:1px solid #767676;margin-top:2rem}nav ul{list-style:none;padding:0}\
 .test{border:2px solid #8a4b00;padding:.5rem;font-weight:bold}";
 
@@ -28,58 +29,73 @@ outline-offset:2px}[lang=en]{color:#444}button [lang=en],.download [lang=en]{col
 struct Input(&'static str, &'static str, &'static str, &'static str);
 
 const CODE: Input =
-    Input("code", "票据代码", "Receipt code, 8 digits", "inputmode=\"numeric\" maxlength=\"8\" required");
-const NUMBER: Input =
-    Input("number", "票据号码", "Receipt number, 10 digits", "inputmode=\"numeric\" maxlength=\"10\" required");
-const CHECK: Input =
-    Input("check_code", "校验码", "Check code, 6 characters", "maxlength=\"6\" autocapitalize=\"off\" required");
+    Input("code", "票据代码（8 位）", "Receipt code (8 digits)", "inputmode=\"numeric\" maxlength=\"8\" required");
+const NUMBER: Input = Input(
+    "number",
+    "票据号码（10 位）",
+    "Receipt number (10 digits)",
+    "inputmode=\"numeric\" maxlength=\"10\" required",
+);
+const CHECK: Input = Input(
+    "check_code",
+    "校验码（6 位）",
+    "Check code (6 characters)",
+    "maxlength=\"6\" autocapitalize=\"off\" required",
+);
 const DATE: Input = Input("date", "开票日期", "Date of issue", "type=\"date\"");
-const TOTAL: Input = Input("total", "金额（元）", "Amount in yuan", "inputmode=\"decimal\" maxlength=\"20\"");
+const TOTAL: Input = Input("total", "金额合计（元）", "Total (yuan)", "inputmode=\"decimal\" maxlength=\"20\"");
+
+const UNIT: Input = Input(
+    "unit_code",
+    "收款单位统一社会信用代码（18 位）",
+    "Code of the unit that was paid (18 characters)",
+    "maxlength=\"18\" required",
+);
+const REFERENCE: Input = Input(
+    "reference",
+    "缴款码、结算号、决定书号或业务流水号",
+    "Number that the unit gave",
+    "maxlength=\"100\" required",
+);
+const INSTALMENT: Input = Input(
+    "instalment",
+    "第几期（处罚决定书分期缴纳的；一次缴清不填）",
+    "Which instalment of a decision (empty if all was paid at once)",
+    "inputmode=\"numeric\" maxlength=\"4\"",
+);
+const LAST_FOUR: Input =
+    Input("last_four", "交款人证件号码后四位", "Last four characters of the payer’s ID", "maxlength=\"4\" required");
 
 /// Where people without a script can go.
 const ROOMS: [(&str, &str, &str); 4] = [
     ("/", "核验票据", "Verify a receipt"),
-    ("/fetch", "取回票据", "Fetch a receipt"),
-    ("/fetch-by-reference", "票据丢了：凭缴款信息取票", "A lost receipt: fetch it by what was paid"),
-    ("/elements", "五要素查验", "Check a receipt by five elements"),
+    ("/fetch", "取票据文件（PDF、OFD、.tally 等）", "Get the receipt as a file"),
+    ("/fetch-by-reference", "票据丢了？凭缴款信息取", "Lost it? Fetch it by what was paid"),
+    ("/elements", "没有文件？输入票面上的五项", "No file? Type five entries of the receipt"),
 ];
 
-/// What a form asks for, and its choices as markup.
-fn asked_by(path: &str) -> Option<(Vec<Input>, String)> {
+/// What a form asks for, as markup.
+fn asked_by(path: &str) -> Option<String> {
+    let of = |inputs: &[Input]| inputs.iter().map(field).collect::<String>();
     Some(match path {
-        "/fetch" => (vec![CODE, NUMBER, CHECK], format_choice()),
-        "/elements" => (vec![CODE, NUMBER, CHECK, required(DATE), required(TOTAL)], String::new()),
-        "/fetch-by-reference" => (
-            vec![
-                Input(
-                    "unit_code",
-                    "收款单位统一社会信用代码",
-                    "Code of the unit that was paid",
-                    "maxlength=\"18\" required",
-                ),
-                Input(
-                    "reference",
-                    "缴款码、结算号、决定书号或业务流水号",
-                    "Number that the unit gave",
-                    "maxlength=\"100\" required",
-                ),
-                Input(
-                    "instalment",
-                    "分期缴纳的期数（一次缴清不填）",
-                    "Instalment of a decision; empty if all was paid at once",
-                    "inputmode=\"numeric\" maxlength=\"4\"",
-                ),
-                Input(
-                    "last_four",
-                    "缴款人证件号码后四位",
-                    "Last four characters of the payer’s ID",
-                    "maxlength=\"4\" required",
-                ),
-            ],
-            reference_choice() + &format_choice(),
-        ),
+        "/fetch" => of(&[CODE, NUMBER, CHECK]) + &format_choice(),
+        "/elements" => of(&[CODE, NUMBER, CHECK, required(DATE), required(TOTAL)]),
+        "/fetch-by-reference" => [
+            of(&[UNIT]),
+            // Which number it is stands before it, as on the page.
+            reference_choice(),
+            of(&[REFERENCE, INSTALMENT, LAST_FOUR]),
+            format_choice(),
+        ]
+        .concat(),
         _ => return None,
     })
+}
+
+fn field(Input(name, zh, en, more): &Input) -> String {
+    format!(
+        "<label for=\"{name}\">{zh} <span lang=\"en\">{en}</span></label><input id=\"{name}\" name=\"{name}\" autocomplete=\"off\" {more}>"
+    )
 }
 
 fn required(input: Input) -> Input {
@@ -103,8 +119,14 @@ fn choice(name: &str, (zh, en): (&str, &str), options: &[(&str, &str)]) -> Strin
 }
 
 fn format_choice() -> String {
-    let options = [("bundle", "凭证文件 .tally"), ("pdf", "PDF"), ("ofd", "OFD"), ("xml", "XML"), ("png", "PNG")];
-    choice("format", ("文件格式", "As what"), &options)
+    let options = [
+        ("pdf", "PDF（可打印，内附凭证）"),
+        ("ofd", "OFD（内附凭证）"),
+        ("bundle", "凭证文件 .tally（供核验）"),
+        ("png", "图片 PNG"),
+        ("xml", "XML（供记账系统读取）"),
+    ];
+    choice("format", ("文件格式", "File format"), &options)
 }
 
 fn reference_choice() -> String {
@@ -131,17 +153,11 @@ impl Pages {
 
     /// The forms, by their addresses.
     pub(crate) fn form(self, path: &str) -> Option<Response> {
-        let (inputs, rest) = asked_by(path)?;
+        let asked = asked_by(path)?;
         let (_, zh, en) = ROOMS.into_iter().find(|(room, ..)| *room == path)?;
-        let mut body = format!("<form method=\"post\" action=\"{path}\">");
-        for Input(name, zh, en, more) in inputs {
-            let _ = write!(
-                body,
-                "<label for=\"{name}\">{zh} <span lang=\"en\">{en}</span></label><input id=\"{name}\" name=\"{name}\" autocomplete=\"off\" {more}>"
-            );
-        }
-        body += &rest;
-        body += "<button>提交 <span lang=\"en\">Send</span></button></form>";
+        let body = format!(
+            "<form method=\"post\" action=\"{path}\">{asked}<button>提交 <span lang=\"en\">Send</span></button></form>"
+        );
         Some(self.page(StatusCode::OK, (zh, en), &body, path))
     }
 
@@ -162,7 +178,11 @@ impl Pages {
             let again = "重新填写 <span lang=\"en\">Fill in the form again</span>";
             let _ = write!(body, "<p class=\"links\"><a href=\"{path}\">{again}</a></p>");
         }
-        self.page(kind.status(), ("没有完成", "Not done"), &body, "")
+        let title = match kind {
+            ProblemKind::NoMatch => ("没有查到", "Not found"),
+            _ => ("没有完成", "Not done"),
+        };
+        self.page(kind.status(), title, &body, "")
     }
 
     /// The same form again, after a while or with more.
@@ -181,7 +201,7 @@ impl Pages {
                      <p lang=\"en\">Somebody has tried this receipt just now. Wait {seconds} seconds, then go on.</p>"
                 )
             }
-            None => "<p role=\"status\">试的人太多，请再填下面几项。</p><p lang=\"en\">Too many have tried. Give these, too.</p>".to_owned(),
+            None => "<p role=\"status\">有人试过多次，请再填开票日期和金额。</p><p lang=\"en\">It was tried for often. Give date and amount as well.</p>".to_owned(),
         };
         let is_sent = |name: &str| name != "ticket" && !more.iter().any(|more| more == name);
         body += &same_again(path, sent, is_sent);
@@ -196,7 +216,11 @@ impl Pages {
             );
         }
         body += "<button>继续 <span lang=\"en\">Go on</span></button></form>";
-        self.page(StatusCode::OK, ("再试一次", "Once more"), &body, "")
+        let title = match wait {
+            Some(_) => ("再试一次", "Once more"),
+            None => ("还需填写", "More is needed"),
+        };
+        self.page(StatusCode::OK, title, &body, "")
     }
 
     /// A page, with ways to every other but the one at `here`. `body` is markup: whatever of it came from outside is escaped by now.
@@ -243,13 +267,13 @@ pub(crate) fn download(token: &str, (file_name, media_type): (&str, &str), bytes
             "XML is for accounting systems: to verify, fetch the .tally file, PDF or OFD.",
         ),
         _ => (
-            "核验：在本站首页，或在自己保存的核验页面上，选择这个文件（浏览器要能运行脚本）。不必相信本站。",
-            "To verify, choose this file on this site’s first page, or on one that you have kept, in a browser that runs scripts. You need not believe this site.",
+            "核验：在本站首页或您保存的单文件核验页里选择这个文件（浏览器要能运行脚本）。结论由您的设备算出，不靠本站的话。",
+            "To verify, choose this file on this site’s first page, or on the page that you have kept as one file, in a browser that runs scripts. Your device judges, and takes no word of this site’s for it.",
         ),
     };
     format!(
-        "<p><a class=\"download\" href=\"/download/{token}\" rel=\"nofollow\">下载 {name}（{kilobytes} kB） <span lang=\"en\">Download</span></a></p>\
-         <p>链接 {minutes} 分钟内有效。<span lang=\"en\">The link is good for {minutes} minutes.</span></p>\
+        "<p><a class=\"download\" href=\"/download/{token}\" rel=\"nofollow\">下载 {name}（{kilobytes}&nbsp;kB） <span lang=\"en\">Download</span></a></p>\
+         <p>链接 {minutes} 分钟内有效，最多用两次。<span lang=\"en\">The link is good for {minutes} minutes, and twice at most.</span></p>\
          <p>{zh} <span lang=\"en\">{en}</span></p>"
     )
 }
@@ -308,7 +332,6 @@ mod tests {
     use receipt_core::reason::Reason;
 
     use super::*;
-    use crate::reply::ProblemKind;
 
     async fn text(response: Response) -> String {
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
@@ -343,6 +366,27 @@ mod tests {
             assert_eq!(html.matches("<label for=").count(), html.matches(" id=\"").count(), "{html}");
         }
         assert!(Pages::new(false).form("/").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_page_is_headed_by_what_became_of_it() {
+        let pages = Pages::new(false);
+        let not_found = text(pages.problem(&Problem::new(ProblemKind::NoMatch), Some("/fetch"))).await;
+        assert!(not_found.contains("<h1>没有查到 ") && not_found.contains("请逐项核对后重新填写"), "{not_found}");
+        let missing = text(pages.again("/fetch", &Fields::default(), (None, None), &["date".to_owned()])).await;
+        assert!(missing.contains("<h1>还需填写 ") && missing.contains("请再填开票日期和金额"), "{missing}");
+        let wait = Some(Duration::from_secs(3));
+        let later = text(pages.again("/fetch", &Fields::default(), (Some("00"), wait), &[])).await;
+        assert!(later.contains("<h1>再试一次 "), "{later}");
+    }
+
+    /// Which of its numbers somebody has stands before the number, as on the page with scripts.
+    #[tokio::test]
+    async fn the_kind_of_a_number_is_asked_for_before_the_number() {
+        let html = text(Pages::new(false).form("/fetch-by-reference").unwrap()).await;
+        let at = |id: &str| html.find(&format!("id=\"{id}\"")).unwrap();
+        let order = ["unit_code", "kind", "reference", "instalment", "last_four", "format"].map(at);
+        assert!(order.is_sorted(), "{html}");
     }
 
     /// Nobody may take a specimen for a receipt; and no page is a dead end, or shows a name of a program.

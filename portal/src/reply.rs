@@ -64,8 +64,8 @@ problems! {
         "Too many requests came from your network in a short time. Try again later.";
     NoNode = SERVICE_UNAVAILABLE, "LEDGER_UNAVAILABLE", "暂时连不上账本，票据的状态没有改变，请稍后再试。",
         "The ledger cannot be reached now. Nothing about the receipt has changed. Try again later.";
-    NoMatch = NOT_FOUND, "NOT_FOUND_OR_MISMATCH", "没有这张票据，或者填写的内容与票据不符。哪一项不符，本站不作说明。",
-        "There is no such receipt, or the details do not fit it. Which of them is not told.";
+    NoMatch = NOT_FOUND, "NOT_FOUND_OR_MISMATCH", "没有这张票据，或者填写的内容与票据不符。为防猜试，不说明是哪一项。请逐项核对后重新填写；仍不行，请向开票单位询问。",
+        "There is no such receipt, or the details do not fit it; so that nobody can guess, it is not told which. Compare each and fill in the form again; if that does not help, ask the unit.";
     NotSealed = CONFLICT, "IN_PROGRESS", "票据已开具，正在上链，请过几分钟再来。", "The receipt was issued and is being sealed. Come back in a few minutes.";
     Refused = GONE, "REFUSED", "账本没有接受这张票据，请与开票单位联系。", "The ledger refused this receipt. Ask the unit that issued it.";
     NoIssuer = SERVICE_UNAVAILABLE, "ISSUER_UNAVAILABLE", "暂时连不上开票单位的系统，请稍后再试。", "The issuer’s system cannot be reached now. Try again later.";

@@ -52,7 +52,7 @@ impl Teller {
         row(&mut told, ("开票单位的系统说", "The issuer’s system says"), &by_issuer);
         let has_proof = !genuine.bundle.is_empty();
         if has_proof {
-            row(&mut told, ("所附证明", "The proof beside it"), &self.dated(proof_note(genuine)));
+            row(&mut told, ("所附证明的时间", "The proof beside it is of"), &self.dated(proof_note(genuine)));
         } else if let Some(answer) = answer {
             row(&mut told, ("账本的节点答复", "A node of the ledger answers"), &self.by_node(genuine, answer));
         } else {
@@ -61,10 +61,10 @@ impl Teller {
         }
         let own = match has_proof {
             true => plain(
-                "本站只转述，不作判断；下面的文件自带证明。",
-                "hands this on and judges nothing; the file below brings its proof.",
+                "只转述，不作判断；下面的文件自带证明。",
+                "It hands this on and judges nothing; the file below brings its proof.",
             ),
-            false => plain("本站只转述，不作判断。", "hands this on and judges nothing."),
+            false => plain("只转述，不作判断。", "It hands this on and judges nothing."),
         };
         row(&mut told, ("本站", "This site"), &[own]);
         told += "</dl>";

@@ -361,8 +361,7 @@ async fn it_is_fetched_without_a_script(world: &World, three: &Value, face: &Val
         assert!(html.contains(&format!("<form method=\"post\" action=\"{path}\">")), "{html}");
     }
     let result = specimens(&phone.post_form("/elements", &as_form(face)).await);
-    for words in
-        ["开票单位的系统说", "五项相符，票据已上链，没有冲红。", "所附证明", "的状态（20", "本站只转述，不作判断"]
+    for words in ["开票单位的系统说", "五项相符，票据已上链，没有冲红。", "所附证明", "的状态（20", "只转述，不作判断"]
     {
         assert!(result.contains(words), "{words}: {result}");
     }
@@ -442,7 +441,7 @@ async fn a_receipt_is_fetched_by_who_can_name_it_and_by_nobody_else() {
     assert_eq!(answers[0].0, 404);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     let page = phone.post_form("/fetch", &as_form(&changed("check_code", wrong_code))).await;
-    assert!(page.status == 404 && specimens(&page).contains("哪一项不符，本站不作说明"), "{page:?}");
+    assert!(page.status == 404 && specimens(&page).contains("不说明是哪一项"), "{page:?}");
 
     nothing_of_it_is_in_log_or_metrics(&world, &receipt, &face).await;
     world.network.finish(&AllowList::lifecycle()).await.unwrap();

@@ -24,7 +24,7 @@ fn under(html: &str, heading: &str) -> String {
 }
 
 fn says_whose_words_they_are(html: &str) {
-    assert!(under(html, "本站").contains("本站只转述，不作判断"), "{html}");
+    assert!(under(html, "本站").contains("只转述，不作判断"), "{html}");
     assert!(!under(html, "开票单位的系统说").is_empty());
     for name in ["入账", "REFUSED", "NUMBER_USED", "PENDING", "SEALED", "…"] {
         assert!(!html.contains(name), "{name}: {html}");
@@ -44,8 +44,8 @@ fn a_sealed_one_comes_with_its_proof_and_the_time_of_it() {
     let html = teller.tell(&sealed, None);
     says_whose_words_they_are(&html);
     assert!(under(&html, "开票单位的系统说").contains("五项相符，票据已上链，没有冲红。"), "{html}");
-    assert!(under(&html, "所附证明").contains("三天前的状态（20"), "{html}");
-    assert!(under(&html, "所附证明").contains("state as of 3 days ago (20"), "{html}");
+    assert!(under(&html, "所附证明的时间").contains("三天前的状态（20"), "{html}");
+    assert!(under(&html, "所附证明的时间").contains("state as of 3 days ago (20"), "{html}");
     sealed.set_standing(Standing::Reversed);
     sealed.reversed_by = Some(WireKey { receipt_code: "99060126".to_owned(), receipt_number: "0000000007".to_owned() });
     let html = teller.tell(&sealed, None);
