@@ -82,6 +82,7 @@ function unable(own, error) {
   says(error.word || (inWechat ? 'cameraWechat' : WORDS[error.name] || 'cameraUnknown'));
   at('video').hidden = true;
   at('photo-part').hidden = false;
+  at('camera').scrollIntoView({ block: 'nearest' });
 }
 
 // Stays right when the language changes: the words of the page are found by this attribute.

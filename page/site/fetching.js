@@ -3,6 +3,8 @@
 
 // While it waits, it is said anew so often how long that still is.
 const STEP_MS = 15000;
+// What is sent to say which receipt is meant, and what its unit has signed of that, by their names.
+const SIGNED = { code: 'receipt_code', number: 'receipt_number', date: 'issue_date', total: 'total_amount', unit_code: 'unit_code' };
 const WORDS = { NOT_FOUND_OR_MISMATCH: 'typedNotFound', IN_PROGRESS: 'typedPending', REFUSED: 'typedRefused', NO_DOCUMENT: 'filesNone' };
 
 // The tickets of tries that were given a place in line, by what was sent. Such a try was counted when it got its place: it stands there until it has
@@ -31,6 +33,20 @@ export async function askAt(address, sent, { isOver, waits }) {
     // No network, or an answer that is none.
     return { name: 'typedFailed' };
   }
+}
+
+// Whether a verdict is on the receipt that was asked for with what was sent, as far as its unit has signed it: a site could give any other one, which
+// is as genuine. A verdict without what the unit has signed says of none that it is.
+export function fitting(sent) {
+  const isSame = (name, value) => (name === 'total' ? fenOf(sent.total) === fenOf(value) : sent[name] === value);
+  return ({ compare = [] }) => Object.keys(SIGNED).every((name) => {
+    const row = compare.find(({ code }) => code === SIGNED[name]);
+    return !row || !sent[name] || isSame(name, row.value);
+  });
+}
+
+function fenOf(yuan) {
+  return Math.round(Number(yuan) * 100);
 }
 
 // The bytes of what the site gives, or the { name } of the word that says why there are none.

@@ -101,6 +101,8 @@ function given({ address, file_name: name, bytes, good_for_ms: goodForMs }, page
   own.link = { address, values };
   say('filesGood', { minutes: Math.floor(goodForMs / 60000) });
   if (!(pages > 0)) return;
-  if (pages > 1) say('filesGoodPage', { page: own.page, pages });
-  Object.assign(own, { pages, page: (own.page % pages) + 1 });
+  const { page } = own;
+  const minutes = own.note.values.minutes;
+  Object.assign(own, { pages, page: (page % pages) + 1 });
+  if (pages > 1) say(page < pages ? 'filesGoodPage' : 'filesGoodLast', { page, pages, next: own.page, minutes });
 }

@@ -11,7 +11,7 @@ import { codeOfPicture } from './picture.js';
 import { readStart } from './read.js';
 import { answered } from './refresh.js';
 import { renderNote, renderResult, say, showVerdict } from './result.js';
-import { at, state } from './state.js';
+import { state } from './state.js';
 import { codesVerifier, encoded, fileBytesMax, joined, renew, scanOf, shown, verdictOf } from './verifier.js';
 
 // What a newer state may come to, to take the place of an older one. That the ledger does not have a receipt nobody can prove: it is told of a
@@ -61,7 +61,8 @@ function wordOf(error, other) {
   return { word: (error && error.word) || other };
 }
 
-// A bundle: the bytes of a `.tally`, and the name under which it came. `source`: of whom and by what it can be had again, if it was fetched.
+// A bundle: the bytes of a `.tally`, and the name under which it came. `source`: of whom and by what it can be had again, if it was fetched, and
+// whether a verdict `fits` what was asked for.
 export async function judgeBundle(name, bytes, source) {
   const asked = begin();
   const verifier = await state.ready;
@@ -86,7 +87,13 @@ export async function judgeNow() {
   // Another file may have been chosen since.
   if (asked !== state.asked) return;
   if (newer.why) renderNote(newer.why);
-  else await answer(newer.question, (judged) => (isProved(judged) ? 'refreshed' : 'refreshedAbsent'));
+  else await answer(newer.question, (judged) => refreshedTo(judged, verdict));
+}
+
+// What is said of a verdict that takes the place of one before.
+export function refreshedTo(verdict, before) {
+  if (!isProved(verdict)) return 'refreshedAbsent';
+  return isProved(before) && verdict.as_of.seconds === before.as_of.seconds ? 'refreshSame' : 'refreshed';
 }
 
 // { question } with what the ledger says now, or { why }: a word, and after how many `seconds` to ask again, if that was said.
@@ -134,10 +141,10 @@ export function faultOfVerdict(verdict, before) {
   return isProved(verdict) && verdict.as_of.seconds >= before.as_of.seconds ? null : 'refreshOlder';
 }
 
-// The text of a code on paper.
-export async function judgeCode(code) {
+// The text of a code on paper; `source` as for a bundle, if no paper was scanned.
+export async function judgeCode(code, source) {
   const asked = begin();
-  if ((await state.ready) && asked === state.asked) await judgeByUnits(asked, { code });
+  if ((await state.ready) && asked === state.asked) await judgeByUnits(asked, { code, source });
 }
 
 // What is judged by the directory of units: a code, or the report of a receipt that was left out.
@@ -158,14 +165,18 @@ function digitsOf(code) {
 // The five entries that somebody typed.
 export async function judgeTyped() {
   const asked = begin();
-  if (!at('elements').hasAttribute('action')) say('typedOffline');
-  else await loadParts().then(() => extras.typed(asked), () => asked === state.asked && say('typedFailed'));
+  await loadParts().then(() => extras.typed(asked), () => asked === state.asked && say('typedFailed'));
 }
 
 // Why there is no verdict at all.
 export function sayProblem(problem, atMs) {
-  if (problem === 'TIME') say('clockBad', { time: new Date(atMs).toISOString() });
+  if (problem === 'TIME') say('clockBad', { time: timeOf(atMs) });
   else say(PROBLEMS[problem] || 'trapped');
+}
+
+// A time as this device's clock has it; Swedes write it so that everybody can read it.
+export function timeOf(ms) {
+  return new Date(ms).toLocaleString('sv').slice(0, 16);
 }
 
 // Says that something is under way; which of all things it is.
@@ -213,6 +224,7 @@ async function answer(question, noteOf) {
     const whole = Object.assign({}, question, { directory, options: asked });
     const verdict = verdictOn(whole, asked);
     if (verdict.problem) sayProblem(verdict.problem, asked.at_ms);
+    else if (question.source && !question.source.fits(verdict)) say('typedOther');
     else showVerdict(whole, verdict, noteOf && noteOf(verdict));
   } catch (error) {
     await renew(question.verifier);

@@ -56,7 +56,9 @@ export function settled() {
 
 function say(name) {
   const said = document.querySelector('#extra [role]');
-  if (said) said.textContent = word(state.language, name);
+  if (!said) return;
+  said.textContent = word(state.language, name);
+  said.scrollIntoView({ block: 'nearest' });
 }
 
 // The word for what became of it. `isKnown`: only if it is there still, so that what was removed does not come back.

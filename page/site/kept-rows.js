@@ -2,7 +2,7 @@
 
 import { make } from './show.js';
 import { state } from './state.js';
-import { content, sign } from './verdict.js';
+import { content, sign, wordOf } from './verdict.js';
 import { word } from './words.js';
 
 const KNOWN_BY = ['issue_date', 'total_amount'];
@@ -12,13 +12,13 @@ const says = (name, values) => word(state.language, name, values);
 // The whole list; `acts`: what its controls do.
 export function drawList(list, acts) {
   const { rows, isRead, note, run } = list;
-  const count = isRead ? ` (${rows.length})` : '';
+  const count = isRead ? says('keptCount', { count: countOf(rows) }) : '';
   return make(
     'section',
     { id: 'kept', 'aria-labelledby': 'kept-title' },
     make('h2', { id: 'kept-title', tabindex: -1 }, says('kept') + count),
-    make('p', {}, says('keptLead')),
-    ...list.says.map((name) => make('p', { class: 'hint' }, says(name))),
+    // Of what is not there nothing need be known.
+    ...(rows.length ? [make('p', {}, says('keptLead')), ...list.says.map((name) => make('p', { class: 'hint' }, says(name)))] : []),
     make(
       'div',
       { class: 'row' },
@@ -32,10 +32,16 @@ export function drawList(list, acts) {
 }
 
 function ofAll(list, acts, asks) {
-  const ask = acts.canAsk() ? [button(asks ? 'keptStop' : 'keptRefresh', { id: 'kept-refresh' }, acts.refreshAll)] : [];
+  const isIdle = !asks && !acts.canRefresh();
+  const ask = acts.canAsk() ? [button(asks ? 'keptStop' : 'keptRefresh', { id: 'kept-refresh', hidden: isIdle }, acts.refreshAll)] : [];
   const saveAll = acts.savesNothing() ? [] : [button('keptSaveAll', { id: 'kept-save' }, acts.saveAll)];
-  const sure = { question: 'keptRemoveAllSure', yes: 'keptRemoveAllYes', count: list.rows.length, asks: acts.asks };
+  const sure = { question: 'keptRemoveAllSure', yes: 'keptRemoveAllYes', count: countOf(list.rows), asks: acts.asks };
   return [...ask, ...saveAll, asked('keptRemoveAll', { id: 'kept-remove' }, sure, acts.removeAll)];
+}
+
+// Of those that another window has removed the last state is seen, and no more.
+function countOf(rows) {
+  return rows.filter((row) => !row.isGone).length;
 }
 
 // Draws a row anew where it stands.
@@ -65,7 +71,8 @@ function element(row, acts) {
 // By an impossible clock there is no verdict: it is known by its name alone, and can be saved and removed.
 function words(row, acts) {
   if (row.verdict) return said(row, acts);
-  return [make('p', row.isUndated ? { class: 'file' } : {}, row.isUndated ? acts.nameOf(row) : says('judging'))];
+  if (!row.isUndated) return [make('p', {}, says('judging'))];
+  return [make('p', {}, sign('unknown'), make('strong', {}, says('keptUndated'))), make('p', { class: 'file' }, acts.nameOf(row))];
 }
 
 function said(row, acts) {
@@ -75,7 +82,7 @@ function said(row, acts) {
   const unit = valueOf('unit_name');
   const values = KNOWN_BY.map(valueOf).filter(Boolean);
   return [
-    make('p', {}, sign(conclusion.tone), make('strong', {}, conclusion.word[state.language])),
+    make('p', {}, sign(conclusion.tone), make('strong', {}, wordOf(verdict, state.language))),
     ...(asOf ? [make('p', { class: 'as-of' }, asOf[state.language])] : []),
     ...(unit ? [content('p', unit.value, { class: 'unit' })] : []),
     ...values.map((value) => make('p', {}, `${value[state.language]} ${value.value}`)),
@@ -89,6 +96,7 @@ function controls(row, acts) {
   const remove = { 'data-act': 'remove', 'aria-label': `${says('keptRemove')} ${acts.nameOf(row)}` };
   const withBytes = row.bytes ? [of('keptOpen', 'open', () => acts.open(row))] : [];
   if (row.bytes && !acts.savesNothing()) withBytes.push(of('keptSave', 'save', () => acts.saveOne(row)));
+  if (row.isGone) return make('div', { class: 'row' }, ...withBytes);
   return make('div', { class: 'row' }, ...withBytes, asked('keptRemove', remove, sure, () => acts.removeOne(row)));
 }
 
@@ -107,7 +115,7 @@ function asked(name, attributes, { question, yes, count, asks }, act) {
       place.replaceChildren(first);
       first.focus();
     });
-    place.replaceChildren(make('b', { role: 'alert' }, says(question, { count })), button(yes, {}, act), no);
+    place.replaceChildren(make('b', { role: 'alert' }, says(question, { count })), button(yes, { class: 'sure' }, act), no);
     no.focus();
   });
   place.appendChild(first);

@@ -5,7 +5,7 @@
 //   store.js       where the receipts are
 
 import { stopCamera } from './camera.js';
-import { isProved, judgeBundle, newerOf, options } from './judge.js';
+import { judgeBundle, newerOf, options, refreshedTo, timeOf } from './judge.js';
 import { follow, forget, keepNow, seenOf, settled, verdictOfAnyAge } from './keep.js';
 import { drawList, drawRow } from './kept-rows.js';
 import { referencePart } from './reference.js';
@@ -23,6 +23,8 @@ const OTHERS = ['choose', 'typed', 'first', 'rest'];
 // A portal answers a source some 60 times a minute (docs/ops/portal.md), and there may be others behind the same address.
 const PACE_MS = 1100;
 const WAIT_SECONDS_MAX = 120;
+// What is said of a refresh, said of one of many.
+const KEPT = { refreshed: 'keptNew', refreshSame: 'refreshSame' };
 const WAITS_MAX = 3;
 
 // The list while it is open: { asked, rows, note, stop, run }. `run`: the refresh of all that is under way, { stops }; another one, or none,
@@ -53,6 +55,7 @@ function close() {
   list.stop = true;
   list = null;
   at('kept').remove();
+  document.querySelector('[data-word=siteLost]').hidden = false;
   for (const id of OTHERS) at(id).hidden = false;
 }
 
@@ -62,7 +65,9 @@ function draw() {
   const focused = document.activeElement ? document.activeElement.id : '';
   const section = drawList(list, ACTS);
   if (at('kept')) at('kept').replaceWith(section);
-  else at('first').before(section);
+  else at('site').before(section);
+  // The same is offered in the list.
+  document.querySelector('[data-word=siteLost]').hidden = true;
   if (focused && section.contains(at(focused))) at(focused).focus();
 }
 
@@ -93,6 +98,7 @@ async function read() {
     await judge(own, row);
     if (own.stop) return;
     drawRow(row, ACTS);
+    if (at('kept-refresh') && !own.run) at('kept-refresh').hidden = !ACTS.canRefresh();
     if (row.seen && row.entry.code !== row.seen.code) await sawKept(row.entry.key, row.seen).catch(() => null);
   }
 }
@@ -104,7 +110,8 @@ async function conditions() {
   if (location.protocol === 'file:') says.push('keptFile');
   const storage = navigator.storage;
   const isFirm = storage && storage.persisted ? await storage.persisted().catch(() => false) : false;
-  return says.concat(isFirm ? 'keptFirm' : 'keptLoose');
+  const lasts = isFirm ? 'keptFirm' : 'keptLoose';
+  return says.concat(savesNothing() ? `${lasts}Only` : lasts);
 }
 
 // The verdict on a row, as of now; what cannot be judged has one that says so.
@@ -125,7 +132,7 @@ function verdictInto(own, row, bytes) {
   row.isUndated = Boolean(verdict.problem);
   row.verdict = row.isUndated ? null : verdict;
   row.seen = row.isUndated ? null : seenOf(verdictOfAnyAge(own.verifier, bytes));
-  if (row.isUndated && own === list) say(verdict.problem === 'TIME' ? 'clockBad' : 'trapped', { time: new Date(asked.at_ms).toISOString() });
+  if (row.isUndated && own === list) say(verdict.problem === 'TIME' ? 'keptClockBad' : 'trapped', { time: timeOf(asked.at_ms) });
 }
 
 // By what a row is known to people and as a file: its code and number, which the unit signed.
@@ -185,6 +192,8 @@ const ACTS = {
     }
   },
 
+  // Whether the ledger may say something else of any of them.
+  canRefresh: () => list.rows.some((row) => row.verdict && canChange(row.verdict)),
   canAsk,
   savesNothing,
   nameOf,
@@ -249,25 +258,28 @@ async function refreshRow(own, run, row) {
     if (!why) return note(await taken(own, row, newer.question.bytes));
     if (isOver(own, run) || why !== 'refreshTooOften' || waited === WAITS_MAX || !(seconds <= WAIT_SECONDS_MAX)) return note(why);
     if (run.stops) return note(null);
+    note('');
     say('keptWaits', { seconds });
     await pause(own, run, seconds * 1000);
     if (isOver(own, run) || run.stops) return note(null);
+    note('refreshing');
   }
 }
 
 // What the ledger says now takes the place of what was kept, if it is there still.
 async function taken(own, row, bytes) {
-  const before = row.seen;
+  const { seen: before, verdict } = row;
   let kept = await keepNow({ verifier: own.verifier, bytes }, true);
   // Another window has kept a later state.
   const other = kept === 'keepOlder' ? await keptOne(row.entry.key, fileBytesMax(own.verifier)).catch((error) => error) : null;
   if (other && other.word) return other.word;
-  if (kept === 'keepOlder' && !other) kept = 'keepGone';
+  row.isGone = kept === 'keepGone' || (kept === 'keepOlder' && !other);
+  if (row.isGone) kept = 'keptGone';
   row.bytes = other ? other.bytes : bytes;
   await judge(own, row);
   row.changed = Boolean(row.seen) && before.code !== row.seen.code;
   if (kept !== 'keepDone' && kept !== 'keepOlder') return kept;
-  return row.verdict && isProved(row.verdict) ? 'keptNew' : 'refreshedAbsent';
+  return row.verdict ? KEPT[refreshedTo(row.verdict, verdict)] || 'refreshedAbsent' : 'refreshedAbsent';
 }
 
 // Ends early when nobody waits for it any more.

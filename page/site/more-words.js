@@ -1,6 +1,61 @@
 // Words of the second script, as in words.js.
 
+// What can be done with a receipt whose file or code cannot be judged, on a page with a site and without: the end of a sentence.
+const ENTRIES = ['也可以到开票单位公布的查验网站，输入票面上的五项', 'or type its five entries on the site that the unit names'];
+
 export const MORE_WORDS = {
+  codeNotRead: [
+    `读到了二维码，但本页没有单位名录，核验不了它，也没有打开它指向的网址。请选择票据文件；${ENTRIES[0]}。`,
+    `A code was read. This page has no directory of units to judge it by, and does not open it. Choose the receipt’s file; ${ENTRIES[1]}.`,
+  ],
+  codeNoHost: [
+    '读到了二维码，但本页不知道票据的二维码应指向哪个网址，核验不了它，也没有打开它指向的网址。请从票面上印的网址打开查验页。',
+    'A code was read. This page does not know to which address receipts’ codes lead, so it cannot judge one, and does not open it. Open the page at the address that the receipt names.',
+  ],
+  reportNotRead: [
+    '这是一份漏记报告。核验它要有单位名录，而本页没有。请用开票单位公布的查验页，或交给财政部门。',
+    'This is a report of a receipt left out. It is judged by a directory of units, and this page has none: take the page that the unit names, or hand it to the finance department.',
+  ],
+  documentGone: [
+    `这个文件里没有附带凭证：合并、打印成 PDF 或用别的软件另存时会丢掉它。文件画出来的内容证明不了什么。请向开票单位索取原文件；${ENTRIES[0]}。`,
+    `There is no proof in this file: merging, printing to PDF or saving with another program drops it. What the file draws proves nothing. Ask the issuing unit for the original; ${ENTRIES[1]}.`,
+  ],
+  documentNoBundle: [
+    `这个文件带有附件，但其中没有票据凭证（.tally）。附件若是另一份票据文件，请先把它存出来，再单独选择；${ENTRIES[0]}。`,
+    `This file has attachments, and none of them is a receipt’s proof (.tally). If one is a receipt’s document, save it and choose it by itself; ${ENTRIES[1]}.`,
+  ],
+  documentSeveral: [
+    '这个文件里有不止一份票据凭证，本页不替您挑选。请把附件逐个存出来，分别选择。',
+    'There is more than one receipt’s proof in this file, and this page does not pick one for you. Save the attachments and choose each by itself.',
+  ],
+  documentEncrypted: [
+    `这个文件加密了，读不到里面的凭证。请向开票单位索取不加密的原文件；或用密码打开，把附件（.tally）存出来再选；${ENTRIES[0]}。`,
+    `This file is encrypted, so its proof cannot be read. Ask the issuing unit for the original without encryption; or open it with its password, save the attachment (.tally) and choose that; ${ENTRIES[1]}.`,
+  ],
+  documentDamaged: [
+    `这个文件已损坏或不完整，读不到里面的凭证。请重新下载或索取；${ENTRIES[0]}。`,
+    `This file is damaged or incomplete, so its proof cannot be read. Get it again; ${ENTRIES[1]}.`,
+  ],
+  documentTooLarge: [
+    `这个文件太大（或解压后太大），没有打开：票据的版式文件不超过 32 MB。请选择票据的原文件；${ENTRIES[0]}。`,
+    `This file is too large, as it is or unpacked, and was not opened: no receipt’s document has more than 32 MB. Choose the receipt’s original file; ${ENTRIES[1]}.`,
+  ],
+  documentOther: [
+    '这个压缩包里没有票据凭证（.tally）。请先解压，再选择里面的票据文件。',
+    'There is no receipt’s proof (.tally) in this archive. Unpack it and choose the receipt’s file.',
+  ],
+  pictureNoCode: [
+    `这张图片里没有找到二维码。图片本身证明不了什么：请把票面上的二维码拍清楚、拍大一些再选；${ENTRIES[0]}。`,
+    `No code was found in this picture, and a picture by itself proves nothing. Take one in which the code on the receipt is sharp and larger; ${ENTRIES[1]}.`,
+  ],
+  pictureNotOpened: [
+    '这个浏览器打不开这张图片：图片损坏，或格式不支持。请另存为 JPEG 或 PNG 再选。',
+    'This browser cannot open this picture: it is damaged, or of an unknown kind. Save it as JPEG or PNG and choose that.',
+  ],
+  pictureTooLarge: [
+    '这张图片太大（{wan} 万像素），没有打开。请裁剪到二维码附近，或缩小后再选。',
+    'This picture is too large ({megapixels} megapixels) and was not opened. Crop it to the code, or make it smaller, and choose it again.',
+  ],
   keepDone: [
     '已留在本机浏览器，见“我的票据”。凡能用这个浏览器的人都看得到它。',
     'Kept in this browser, under “My receipts”. Whoever uses this browser sees it.',
@@ -17,8 +72,12 @@ export const MORE_WORDS = {
     'The verifier stopped while it compared this receipt with the one that is kept. Nothing was changed. Open this page anew and try again; if it stops again, remove that one under “My receipts” first.',
   ],
   storeUnread: [
-    '浏览器不让本页读取留存的票据（无痕窗口，或设置里禁止了）。它们没有被改动；请重新打开本页再试。',
-    'The browser does not let this page read what is kept (a private window, or its settings). Nothing was changed: open this page anew and try again.',
+    '浏览器不让本页读取留存的票据（无痕窗口，或设置里禁止了）。它们没有被改动；请在普通窗口（非无痕）里打开本页。',
+    'The browser does not let this page read what is kept (a private window, or its settings). Nothing was changed: open this page in a window that is not private.',
+  ],
+  storeUnreadLate: [
+    '没有读到留存的票据，它们没有被改动。请重新打开本页再试。',
+    'What is kept could not be read, and was not changed. Open this page anew and try again.',
   ],
   storeNotRemoved: [
     '浏览器没有删除，票据还在。请重新打开本页再试，或在浏览器设置里清除本网站的数据。',
@@ -37,7 +96,7 @@ export const MORE_WORDS = {
     'The browser says that there is no room, so nothing was kept. Make room and try again, or save the receipt’s file elsewhere.',
   ],
   storeNewer: [
-    '这里的票据是由更新的本页留存的，这一版读不了，也没有动它们。请重新打开本页。',
+    '这里的票据是由新版的本页留存的，这一版读不了，没有改动它们。请重新打开本页。',
     'A newer version of this page keeps the receipts here. This one cannot read them and has left them alone. Load this page anew.',
   ],
   keptLead: [
@@ -52,6 +111,14 @@ export const MORE_WORDS = {
     '浏览器答应不自行删除它们；清理浏览数据时仍会删掉，请另存一份。',
     'The browser has promised not to remove them by itself. They still go with its data when that is cleared: save a copy elsewhere.',
   ],
+  keptLooseOnly: [
+    '浏览器空间不足、长期不打开本页或清理数据时，可能把它们删掉。',
+    'The browser may remove them when it needs room, when you have not been here for long, or with its other data.',
+  ],
+  keptFirmOnly: [
+    '浏览器答应不自行删除它们；清理浏览数据时仍会删掉。',
+    'The browser has promised not to remove them by itself. They still go with its data when that is cleared.',
+  ],
   keptFile: [
     '本页是这台设备上的文件：在有的浏览器里，设备上别的网页文件也读得到这里留存的票据。',
     'This page is a file on this device: in some browsers, other web pages on this device’s disk can read what is kept here.',
@@ -63,6 +130,16 @@ export const MORE_WORDS = {
   keptWechat: [
     '微信里存不成文件，这里留的也只有微信看得到。要另存：点右上角“⋯”，选“在浏览器打开”，在那里再选一次票据文件。',
     'WeChat saves no files, and what is kept here only WeChat sees. To save: tap ⋯ at the top right, then “Open in Browser”, and choose the receipt’s file there again.',
+  ],
+  keptCount: ['（{count}）', ' ({count})'],
+  keptUndated: ['时钟不对，暂不能核验', 'The clock is wrong: not verified'],
+  keptClockBad: [
+    '这台设备的时钟是 {time}，不可能是对的，无法核验。请先校准时钟，再打开“我的票据”。',
+    'By this device’s clock it is {time}, which cannot be right, so nothing can be verified. Set the clock, then open “My receipts” again.',
+  ],
+  keptGone: [
+    '这张票据已在别的窗口删除，这里只剩眼前这一份：要留请另存。',
+    'Another window has removed this receipt, and this is all that is left of it: save it to keep it.',
   ],
   keptNone: ['还没有留存的票据。核验一张票据后，点“留在本机浏览器”。', 'No receipt is kept yet. Verify one, then use “Keep in this browser”.'],
   keptBack: ['返回', 'Back'],
@@ -79,17 +156,17 @@ export const MORE_WORDS = {
   keptRemoveYes: ['删除', 'Remove'],
   keptNo: ['不删', 'Keep'],
   keptRemoved: ['已删除。', 'Removed.'],
-  keptChanged: ['与上次看到的不同。', 'This has changed since it was last looked at.'],
+  keptChanged: ['状态与上次看到的不同。', 'Its state has changed since it was last looked at.'],
   keptNew: ['已刷新。', 'Refreshed.'],
   keptRefreshing: ['正在刷新第 {number} 张，共 {count} 张…', 'Refreshing {number} of {count}…'],
   keptStopping: ['正在停止：等已问的一张…', 'Stopping: waiting for the one that was asked about…'],
-  keptWaits: ['本网站请稍等：{seconds} 秒后继续…', 'This site asks to wait: it goes on in {seconds} seconds…'],
-  keptRefreshed: ['问过了 {count} 张，结果见各张。', 'All {count} were asked about; what came of it stands with each.'],
-  keptStopped: ['已停止：问过了 {number} 张，共 {count} 张。', 'Stopped: {number} of {count} were asked about.'],
-  keptOffline: ['没有网络，停在第 {number} 张之后（共 {count} 张）。', 'No network: stopped after {number} of {count}.'],
+  keptWaits: ['本网站要求稍等，约 {seconds} 秒后自动继续…', 'This site asks to wait: it goes on by itself in about {seconds} seconds…'],
+  keptRefreshed: ['已查询 {count} 张，结果见各张。', 'All {count} were asked about; what came of it stands with each.'],
+  keptStopped: ['已停止：要问的 {count} 张，问了 {number} 张。', 'Stopped: {number} of {count} were asked about.'],
+  keptOffline: ['没有网络：要问的 {count} 张，问了 {number} 张。', 'No network: {number} of {count} were asked about.'],
   ask: ['缴过费但没有票据？凭缴款信息取', 'You paid and have no receipt? Fetch it by what was paid'],
   askLead: [
-    '填写的内容会发给本网站，由开票单位查对；取到的票据由本页核验。没有登记缴款人证件号码的票据不能这样取，请向收款单位索取。',
+    '填写的内容会发给本网站，由开票单位查对；取到的票据由本页核验。没有登记交款人证件号码的票据不能这样取，请向收款单位索取。',
     'What you fill in is sent to this site, and the issuer looks it up; the receipt that comes is judged by this page. Receipts without the payer’s ID number cannot be had this way: ask the unit that was paid.',
   ],
   askOffline: [
@@ -103,8 +180,8 @@ export const MORE_WORDS = {
   ask_decision: ['处罚决定书文号', 'Number of a penalty decision'],
   ask_biz_code: ['业务流水号', 'The unit’s transaction number'],
   ask_reference: ['号码', 'The number'],
-  ask_instalment: ['分期缴纳的期数（一次缴清填 0）', 'Instalment (0 if all was paid at once)'],
-  ask_last_four: ['缴款人证件号码后四位', 'Last four characters of the payer’s ID number'],
+  ask_instalment: ['第几期（一次缴清不填）', 'Which instalment (empty if all was paid at once)'],
+  ask_last_four: ['交款人证件号码后四位', 'Last four characters of the payer’s ID number'],
   ask_date: ['开票日期', 'Date of issue'],
   ask_total: ['金额合计（元）', 'Total (yuan)'],
   askSend: ['取票据', 'Fetch the receipt'],
@@ -115,13 +192,16 @@ export const MORE_WORDS = {
     '没有找到：填写的内容与票据不符，或票据还没有开出，答复都是这一句。请核对号码和证件后四位；刚缴费的过一会儿再试；仍没有，请凭缴款凭据向收款单位索取。',
     'Nothing was found: something differs, or the receipt is not issued yet; the answer is the same. Compare the number and the end of the ID number; if you have just paid, try again later; else ask the unit that was paid.',
   ],
-  askPending: ['本网站说票据已开出、正在上链。请过几分钟再取。', 'This site says that the receipt is issued and on its way to the ledger. Fetch it in some minutes.'],
+  askPending: [
+    '本网站说票据已开出、正在上链；这句话本页核实不了。请过几分钟再取。',
+    'This site says that the receipt is issued and on its way to the ledger; this page cannot confirm that. Fetch it in some minutes.',
+  ],
   askRefused: [
     '本网站说票据开出了，但账本没有接受它；这句话本页核实不了。请与收款单位联系。',
     'This site says that the receipt was issued, and that the ledger refused it; this page cannot confirm that. Ask the unit that was paid.',
   ],
   reportDone: [
-    '报告文件 {name} 已生成，请交给票据的监管部门（财政部门）。它证明开票单位签了名、承诺的上链时间已过；只含票面二维码里的内容，没有缴款人和项目。',
+    '报告文件 {name} 已生成，请交给票据的监管部门（财政部门）。它证明开票单位签了名、承诺的上链时间已过；只含票面二维码里的内容，没有交款人和项目。',
     'The report {name} was made: hand it to the authority for receipts (the finance department). It proves that the unit signed and that its promised time is over, and says no more than the code on the paper: no payer, no items.',
   ],
   reportFailed: [
@@ -134,8 +214,12 @@ export const MORE_WORDS = {
   ],
   typedName: ['按五项查得的票据', 'the receipt of the five entries'],
   typedNotFound: [
-    '没有五项都与此相符的票据。请逐项核对票面：号码、校验码、日期或金额有一项不符，答复都是这一句。',
+    '没有找到五项全部相符的票据。请逐项核对票面：不论哪一项不符，答复都是这一句。',
     'There is no receipt with these five entries. Compare each with the paper: the answer is the same, whichever of them differs.',
+  ],
+  typedOther: [
+    '本网站给出的是另一张票据，与输入的内容不符，未予采用。请核对输入，或向开票单位询问。',
+    'This site gave another receipt than was asked for, so it was not used. Check what you typed, or ask the unit.',
   ],
   typedPending: [
     '本网站说五项相符、票据正在上链；还没有可核验的证明，这句话本页核实不了。请过几分钟再查。',
@@ -146,25 +230,32 @@ export const MORE_WORDS = {
     'This site says that all five fit, but that the ledger refused this receipt; this page cannot confirm that. Ask the unit that issued it.',
   ],
   typedWaits: [
-    '刚才有人试过这张票据，或这个网络上试得太多：{seconds} 秒后自动再查，请不要关掉本页。',
+    '刚才有人试过这张票据，或这个网络上尝试次数太多：{seconds} 秒后自动再查，请不要关掉本页。',
     'Somebody has tried this receipt just now, or this network tries too often. It is looked up again in {seconds} seconds: leave this page open.',
   ],
-  typedLater: ['查验次数过多，请过 {seconds} 秒再试。', 'Too many tries. Try again in {seconds} seconds.'],
+  typedLater: ['试的次数过多，请过 {seconds} 秒再试。', 'Too many tries. Try again in {seconds} seconds.'],
   filesLead: [
-    '本网站按您刚才填的内容再取一次，给出可下载的链接。PDF 和 OFD 里附有同一份凭证，以后可用本页核验；图片和 XML 里没有，只供查看。',
-    'This site fetches it once more by what you have just filled in, and gives a link. A PDF or OFD has the same proof inside, and can be verified by this page; a picture or XML has none, and is only for looking.',
+    '本网站按您刚才填的内容再取一次，给出可下载的链接。PDF 和 OFD 里附有同一份凭证，以后可用本页核验；图片里只有票面上的二维码，可按码核验；XML 供记账系统读取，不能核验。',
+    'This site fetches it once more by what you have just filled in, and gives a link. A PDF or OFD has the same proof inside, and can be verified by this page; a picture has only the code, which can be judged; an XML is for accounting systems and cannot be verified.',
   ],
   filesPicture: ['图片（PNG）', 'Picture (PNG)'],
-  filesPage: ['图片第 {page} 页，共 {pages} 页', 'Picture, page {page} of {pages}'],
+  filesPage: ['取图片第 {page} 页（共 {pages} 页）', 'Picture, page {page} of {pages}'],
   filesAsking: ['正在向本网站取…', 'Asking this site for it…'],
   filesNone: ['开票单位的系统给不了这种文件，请选别的一种。', 'The issuer’s system cannot make this kind of file. Choose another.'],
   filesGood: ['已备好：链接 {minutes} 分钟内有效，最多用两次。', 'It is ready: the link is good for {minutes} minutes, and twice at most.'],
-  filesGoodPage: ['已备好第 {page} 页，共 {pages} 页；再点“图片”取下一页。', 'Page {page} of {pages} is ready. Choose the picture again for the next one.'],
-  filesLink: ['下载 {name}（{kilobytes} kB）', 'Download {name} ({kilobytes} kB)'],
+  filesGoodPage: [
+    '已备好第 {page} 页（共 {pages} 页）：链接 {minutes} 分钟内有效，最多用两次；再点“取图片第 {next} 页”取下一页。',
+    'Page {page} of {pages} is ready: the link is good for {minutes} minutes, and twice at most. Choose page {next} for the next one.',
+  ],
+  filesGoodLast: [
+    '已备好最后一页（第 {page} 页）：链接 {minutes} 分钟内有效，最多用两次。',
+    'The last page, {page}, is ready: the link is good for {minutes} minutes, and twice at most.',
+  ],
+  filesLink: ['下载 {name}（{kilobytes}\u00a0kB）', 'Download {name} ({kilobytes}\u00a0kB)'],
   filesWechat: ['微信里下载不了的话：长按链接复制，粘贴到手机浏览器里打开。', 'If WeChat does not download it: hold the link, copy it, and open it in the phone’s browser.'],
   keptTooOften: [
-    '本网站现在不再答复这么多询问，停在第 {number} 张之后（共 {count} 张）。请过一会儿再刷新。',
-    'This site answers no more questions for now: stopped after {number} of {count}. Refresh again a little later.',
+    '本网站现在不再答复这么多询问：要问的 {count} 张，问了 {number} 张。请过一会儿再刷新。',
+    'This site answers no more questions for now: {number} of {count} were asked about. Refresh again a little later.',
   ],
   presented: ['出示的内容', 'Shown and proved'],
   withheld: ['没有出示：{count} 项', 'Withheld: {count} values'],
@@ -184,7 +275,7 @@ export const MORE_WORDS = {
     'The check code is not below and is never shown: whoever has it can fetch the whole receipt.',
   ],
   shareTwo: [
-    '同一张票据做出的两份，谁都拿到了就能拼起来看。',
+    '同一张票据做出的两份，若落到同一个人手里，就能拼起来看。',
     'Whoever gets two such files of one receipt can put them together.',
   ],
   shareFields: ['票面各项', 'Entries'],
@@ -221,13 +312,14 @@ export const MORE_WORDS = {
   leafContent: ['第 {index} 项加盐后的哈希', 'Hash of entry {index}, salted'],
   leafBatch: ['签名记录的哈希，第 {index} 张', 'Hash of the signed record, no. {index}'],
   leafLog: ['批次头的哈希，第 {index} 条', 'Hash of the batch header, no. {index}'],
+  treeLeaf: ['{tree}：{leaf}', '{tree}: {leaf}'],
   rootContent: ['内容根：写在开票单位签名的记录里', 'Content root: in the record that the unit signed'],
   rootBatch: ['批次根：写在批次头里', 'Batch root: in the batch header'],
   rootLog: ['账本根：写在检查点里', 'Ledger root: in the checkpoint'],
-  with: ['与', 'with'],
+  with: ['与（{side}）', 'with ({side})'],
   left: ['左', 'left'],
   right: ['右', 'right'],
   gives: ['得', 'gives'],
   checkpoint: ['检查点', 'Checkpoint'],
-  cosigned: ['共同签署：{signers}', 'Cosigned by {signers}'],
+  checkpointLine: ['检查点：{origin}，{at}（UTC）。共同签署：{signers}', 'Checkpoint: {origin}, {at} (UTC). Cosigned by {signers}'],
 };

@@ -5,11 +5,12 @@ import { startCamera, stopCamera } from './camera.js';
 import { minutesAhead } from './clock.js';
 import { judgeAgain, judgeCode, judgeFile, judgeNow, judgeTyped, sayProblem } from './judge.js';
 import { extras, loadParts } from './parts.js';
+import { canAsk } from './refresh.js';
 import { render, renderClock, renderResult } from './result.js';
 import { replace } from './show.js';
 import { at, state } from './state.js';
 import { tidy } from './tidy.js';
-import { load, verdictOf } from './verifier.js';
+import { blockOf, load, verdictOf } from './verifier.js';
 import { LANGUAGES, word } from './words.js';
 
 const ANY_TIME_MS = 1600000000000;
@@ -24,6 +25,7 @@ function unable() {
   // Where a server answers it, the form is what is left; it needs no script.
   at('typed').hidden = !at('elements').hasAttribute('action');
   at('typed').open = true;
+  document.querySelector('[data-word=siteFile]').hidden = true;
   at('unable-wechat').hidden = !inWechat;
   render();
 }
@@ -62,6 +64,14 @@ async function judgeAddress() {
   if (digits) judgeCode(codeOf(digits));
 }
 
+// By nothing no code is judged: then there is none to bring.
+async function offerCodes() {
+  const isOffered = canAsk() || Boolean(await blockOf('units'));
+  at('scan').hidden = !isOffered;
+  at('pasted').hidden = !isOffered;
+}
+
+offerCodes();
 judgeAddress();
 window.addEventListener('hashchange', judgeAddress);
 
@@ -123,8 +133,10 @@ document.addEventListener('click', async (event) => {
   // The page may have been drawn anew since, or something else have been chosen.
   const there = document.querySelector(`[data-part=${name}]`);
   if (asked !== state.asked || !there) return;
-  there.parentNode.querySelector('[role]').textContent = missing;
-  if (!missing) extras[name](there);
+  const said = there.parentNode.querySelector('[role]');
+  said.textContent = missing;
+  if (missing) said.scrollIntoView({ block: 'nearest' });
+  else extras[name](there);
 });
 for (const name of ['dragover', 'drop']) {
   // Anywhere on the page: beside the frame a browser would open the file and leave the page.

@@ -100,8 +100,9 @@ function list({ verifier }, language) {
   const { fields } = found;
   const see = make('button', { type: 'button', id: 'share-see' }, word(language, 'shareSee'));
   const preview = make('div', { class: 'seen' });
+  const cannot = savesNothing() ? [make('p', { class: 'notice' }, word(language, 'shareWechat'))] : [];
   const lead = ['shareLead', 'shareAlways', 'shareNever', 'shareTwo'].map((name) => make('p', {}, word(language, name)));
-  replace(part, title, ...lead, ...groups(fields, language), says, make('p', {}, see), preview);
+  replace(part, title, ...cannot, ...lead, ...groups(fields, language), says, make('p', {}, see), preview);
 
   const tell = () => {
     markAll(part);
@@ -221,8 +222,8 @@ function section(verifier, language) {
     'section',
     { class: 'preview', 'aria-labelledby': 'preview' },
     make('h3', { id: 'preview', tabindex: -1 }, word(language, 'shareSeen')),
-    ...seen,
     ...file(language),
+    ...seen,
   );
 }
 
@@ -236,7 +237,7 @@ function setApart(element) {
 }
 
 function file(language) {
-  if (savesNothing()) return [make('p', { class: 'notice' }, word(language, 'shareWechat'))];
+  if (savesNothing()) return [];
   const { made } = own;
   const button = make('button', { type: 'button', id: 'share-save' }, word(language, 'shareSave'));
   button.addEventListener('click', () => save(FILE_NAME, [made]));

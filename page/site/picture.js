@@ -31,7 +31,7 @@ export async function codeOfPicture(file, start) {
   const pixels = size[0] * size[1];
   const scales = await canScale();
   if (pixels > (scales ? PIXELS_MAX : PIXELS_UNSCALED_MAX)) {
-    return { word: 'pictureTooLarge', values: { megapixels: Math.round(pixels / 1e6) } };
+    return { word: 'pictureTooLarge', values: { megapixels: Math.round(pixels / 1e6), wan: Math.round(pixels / 1e4) } };
   }
   try {
     if (Math.max(...size) > SIDES[0]) size = await turned(file, size);

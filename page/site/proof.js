@@ -124,19 +124,20 @@ function hashes(trace, label, language) {
   const items = [make('li', {}, label)];
   for (const tree of trace.trees) {
     const leaf = word(language, LEAVES[tree.kind], { index: tree.index + 1 });
-    items.push(make('li', {}, `${word(language, TREES[tree.kind], { size: tree.size })}: ${leaf} `, code(tree.leaf)));
+    items.push(make('li', {}, `${word(language, 'treeLeaf', { tree: word(language, TREES[tree.kind], tree), leaf })} `, code(tree.leaf)));
     for (const step of tree.steps) {
       const side = word(language, step.side);
       items.push(
-        make('li', {}, `${word(language, 'with')} (${side}) `, code(step.sibling), ` ${word(language, 'gives')} `, code(step.parent)),
+        make('li', {}, `${word(language, 'with', { side })} `, code(step.sibling), ` ${word(language, 'gives')} `, code(step.parent)),
       );
     }
     items.push(make('li', {}, `${word(language, ROOTS[tree.kind])} `, code(tree.root)));
   }
   if (trace.checkpoint) {
     const { origin, as_of_utc: asOf, signers } = trace.checkpoint;
-    const cosigned = word(language, 'cosigned', { signers: signers.join(', ') });
-    items.push(make('li', {}, `${word(language, 'checkpoint')} ${origin}, ${asOf}. ${cosigned}`));
+    const signed = signers.join(language === 'zh' ? '、' : ', ');
+    const at = asOf.replace('T', ' ').replace('Z', '');
+    items.push(make('li', {}, word(language, 'checkpointLine', { origin, at, signers: signed })));
   }
   return make('details', { id: 'hashes' }, make('summary', {}, word(language, 'proofHashes')), make('ol', { class: 'hashes' }, ...items));
 }

@@ -1,7 +1,7 @@
 // For whoever has no receipt: what was paid, and the end of the payer's identity number, are sent to this site, whose issuers look it up. What
 // comes is judged like any file. Nothing typed is ever part of an address, and nothing of it is kept.
 
-import { askAt, bytesOfDownload } from './fetching.js';
+import { askAt, bytesOfDownload, fitting } from './fetching.js';
 import { judgeBundle } from './judge.js';
 import { canAsk } from './refresh.js';
 import { make } from './show.js';
@@ -24,7 +24,7 @@ export function referencePart(isOver) {
     field('unit_code', { maxlength: 40, pattern: '[0-9A-Z]{18}', autocapitalize: 'characters' }),
     make('p', {}, worded('label', { for: 'ask-kind' }, 'askKind'), ' ', select()),
     field('reference', { maxlength: 100 }),
-    field('instalment', { maxlength: 4, inputmode: 'numeric', pattern: '[0-9]{1,4}' }),
+    field('instalment', { maxlength: 4, inputmode: 'numeric', pattern: '[0-9]{1,4}', required: false }),
     field('last_four', { maxlength: 10, pattern: '[0-9A-Z]{4}', autocapitalize: 'characters' }),
     field('date', { type: 'date' }),
     field('total', { maxlength: 30, inputmode: 'decimal', pattern: '-?[0-9]+(\\.[0-9]{1,2})?' }),
@@ -102,15 +102,19 @@ async function send(form, isPlaceGone) {
   const given = answer.download && !isOver() ? await bytesOfDownload(answer.download) : answer;
   if (form.sent === sent) button.removeAttribute('aria-disabled');
   if (isOver()) return;
-  if (given.bytes) await judgeBundle(word(state.language, 'askName'), given.bytes, { address: ADDRESS, sent });
+  if (given.bytes) await judgeBundle(word(state.language, 'askName'), given.bytes, { address: ADDRESS, sent, fits: fitting(sent) });
   else if (given.fields) more(form, given.fields, says);
   else says(WORDS[given.name] || given.name, given.values);
 }
 
-// Others have tried for this payment: date and amount are asked for, too.
+// Others have tried for this payment: date and amount are asked for, too. Fields that were there when the form was sent are marked as wrong already:
+// new ones take their place.
 function more(form, names, says) {
   const known = names.filter((name) => ['date', 'total'].includes(name));
-  for (const name of known) shows(form, name, true);
+  for (const name of known) {
+    form.elements[name].replaceWith(form.elements[name].cloneNode());
+    shows(form, name, true);
+  }
   says(known.length ? 'askMore' : 'typedFailed');
   if (known.length) form.elements[known[0]].focus();
 }

@@ -15,6 +15,7 @@ const FILE = 'left-out.tally';
 export async function report(control) {
   const said = control.parentNode.querySelector('[role]');
   said.textContent = word(state.language, await reported(state.question), { name: FILE });
+  said.scrollIntoView({ block: 'nearest' });
 }
 
 async function reported({ verifier, options, directory, code, ledger }) {

@@ -6,7 +6,7 @@ import { canAsk } from './refresh.js';
 import { make, replace } from './show.js';
 import { at, state } from './state.js';
 import { checks, comparison, firstWords, notices } from './verdict.js';
-import { word } from './words.js';
+import { isKnown, word } from './words.js';
 
 // Results of which the ledger may say something else, or more; and codes of results of which it mostly has nothing to say.
 const PASSING = ['in_force', 'too_old', 'signed'];
@@ -81,9 +81,13 @@ function renderRest(open) {
   extras.drawn();
 }
 
-// Says something instead of a verdict: a word of the page, and its values.
+// Says something instead of a verdict: a word of the page, and its values. One of the second script is fetched first, unless something else is asked
+// for meanwhile.
 export function say(name, values) {
-  show({ message: { name, values } });
+  const { asked } = state;
+  const said = (name) => asked === state.asked && show({ message: { name, values } });
+  if (isKnown(name)) said(name);
+  else loadParts().then(() => said(name), () => said('partMissing'));
 }
 
 // Shows a verdict on a question: verifier, options, and a bundle's name and bytes, or a code. `note`: what became of a refresh.
@@ -94,7 +98,9 @@ export function showVerdict(question, verdict, note) {
 // Says what becomes of a refresh, beside the verdict that stays.
 export function renderNote(name) {
   state.note = name;
-  if (at('note')) at('note').textContent = word(state.language, name);
+  if (!at('note')) return;
+  at('note').textContent = word(state.language, name);
+  at('note').scrollIntoView({ block: 'nearest' });
 }
 
 function show(what) {
@@ -119,18 +125,22 @@ function openParts() {
 
 function rest(open) {
   const { language, verdict, question } = state;
-  const name = question.name ? [make('p', { class: 'file' }, `${word(language, 'file')}: ${question.name}`)] : [];
+  const name = question.name ? [make('p', { class: 'file' }, word(language, 'file', question))] : [];
   if (!question.bytes) {
-    const compared = [...name, ...notices(verdict, language), ...comparison(verdict, language, true)];
+    // What was typed is on no code that somebody could have copied.
+    const warned = notices(verdict, language, question.source ? 'COMPARE' : '');
     const report = verdict.conclusion.code === 'OVERDUE' ? [extraPart(['report'])] : [];
-    return [...compared, ...refreshPart(), ...report, ...checks(verdict, language)];
+    return [...name, ...warned, ...refreshPart(), ...report, ...comparison(verdict, language, true), ...checks(verdict, language)];
   }
+  const { result } = verdict.conclusion;
+  const offered = result === 'unjudged' ? ['keep'] : question.source ? EXTRAS.concat('files') : EXTRAS;
   const parts = [
     ...name,
+    ...notices(verdict, language),
     ...(question.attached ? [make('p', { class: 'notice' }, word(language, 'document'))] : []),
     ...refreshPart(),
-    ...(verdict.receipt ? [extraPart(question.source ? EXTRAS.concat('files') : EXTRAS)] : []),
-    ...notices(verdict, language),
+    // What is not to be accepted is nothing to keep, or to show to others.
+    ...(verdict.receipt && result !== 'invalid' ? [extraPart(offered)] : []),
     ...comparison(verdict, language),
   ];
   if (verdict.receipt) parts.push(face(verdict.receipt, verdict.chain.test, language));
@@ -151,31 +161,40 @@ function refreshPart() {
   const name = question.code && !question.ledger ? 'askLedger' : 'refresh';
   const button = passes ? [make('button', { type: 'button', id: 'refresh' }, word(language, name))] : [];
   if (!passes && !note) return [];
-  return [make('p', {}, ...button, ' ', make('span', { id: 'note', role: 'status' }, note ? word(language, note) : ''))];
+  return [make('p', {}, ...button, make('span', { id: 'note', role: 'status' }, note ? word(language, note) : ''))];
 }
 
 // What the second script does with a receipt, by the names in it.
 function extraPart(names) {
-  const button = (name) => [make('button', { type: 'button', 'data-part': name }, word(state.language, name)), ' '];
-  return make('p', { id: 'extra' }, ...names.flatMap(button), make('span', { role: 'status' }));
+  const button = (name) => make('button', { type: 'button', 'data-part': name }, word(state.language, name));
+  return make('p', { id: 'extra' }, ...names.map(button), make('span', { role: 'status' }));
 }
 
 // What the second script draws of what is shown, in the place that it has when it comes.
 function later(name, choose) {
   const known = Object.assign({}, state);
   const part = make('div', {});
-  const draw = () => part.append(extras[name](known, choose));
+  const draw = () => part.replaceChildren(extras[name](known, choose));
+  const show = () => loadParts().then(draw, () => part.replaceChildren(word(known.language, 'partMissing')));
   if (extras.ready) draw();
-  else loadParts().then(draw, () => part.append(word(known.language, 'partMissing')));
+  else show();
+  // What could not be fetched is asked for again.
+  part.again = () => extras.ready || show();
   return part;
 }
 
 // Following a value means judging once more: only for who wants to see it.
 function proofPart(isOpen) {
   const part = make('details', { id: 'proof' }, make('summary', {}, word(state.language, 'proof')));
-  const show = () => part.append(later('proof', chooseField));
+  let proof = null;
+  const show = () => {
+    if (!proof) {
+      proof = later('proof', chooseField);
+      part.append(proof);
+    } else if (part.open) proof.again();
+  };
   if (isOpen) show();
-  else part.addEventListener('toggle', show, { once: true });
+  part.addEventListener('toggle', show);
   return part;
 }
 
@@ -189,7 +208,7 @@ function renderAbout() {
   const { language, chain } = state;
   replace(
     at('about'),
-    make('p', {}, `${word(language, 'about')}: ${word(language, 'aboutChain', { name: chain.name })}`),
-    make('p', {}, `${word(language, 'aboutTrust')}: `, make('code', {}, chain.id)),
+    make('p', {}, word(language, 'about', chain)),
+    make('p', {}, word(language, 'aboutTrust'), make('code', {}, chain.id)),
   );
 }

@@ -14,6 +14,8 @@ export const KEPT_MAX = 500;
 // A browser that does not answer at all.
 const PATIENCE_MS = 10000;
 const WORDS = { VersionError: 'storeNewer', TimeoutError: 'storeLate' };
+// Where nothing was to be written, nothing can have been.
+const LATE = { storeUnread: 'storeUnreadLate' };
 
 // All of them, the last kept one first; `bytesMax`: what is larger is no receipt, and has no bytes here.
 export function keptAll(bytesMax) {
@@ -111,7 +113,7 @@ async function within(mode, refusal, work) {
   } catch (error) {
     const name = String(error && error.name);
     const isFull = name === 'QuotaExceededError' && refusal === 'storeRefused';
-    throw Object.assign(new Error(name), { word: isFull ? 'storeFull' : WORDS[name] || refusal });
+    throw Object.assign(new Error(name), { word: isFull ? 'storeFull' : (name === 'TimeoutError' && LATE[refusal]) || WORDS[name] || refusal });
   } finally {
     clearTimeout(timer);
     if (own.database) own.database.close();

@@ -4,7 +4,7 @@
 import { codeOf, hosts } from './address.js';
 import { bytesOf } from './base64.js';
 import { directories } from './directory.js';
-import { askAt, bytesOfDownload } from './fetching.js';
+import { askAt, bytesOfDownload, fitting } from './fetching.js';
 import { judgeBundle, judgeCode, judgeNow } from './judge.js';
 import { canChange, say } from './result.js';
 import { at, state } from './state.js';
@@ -28,8 +28,9 @@ export async function typed(asked) {
   const { download, record, name, values } = await askAt(ADDRESS, sent, { isOver, waits });
   const given = download && !isOver() ? await bytesOfDownload(download) : { name, values };
   if (isOver()) return;
-  if (given.bytes) await judgeBundle(word(state.language, 'typedName'), given.bytes, { address: FILES, sent });
-  else if (!record || !(await judgedAsCode(record, isOver))) say(given.name, given.values);
+  const source = { address: FILES, sent, fits: fitting(sent) };
+  if (given.bytes) await judgeBundle(word(state.language, 'typedName'), given.bytes, source);
+  else if (!record || !(await judgedAsCode(record, source, isOver))) say(given.name, given.values);
 }
 
 // Says how long it is; who has gone on to another part of the page stays there.
@@ -45,12 +46,12 @@ function waits(seconds) {
 
 // Judges what the unit signed, and asks the ledger about it. Resolves to whether that was done, or nobody waits for it any more; if not, the site's
 // word is all there is.
-async function judgedAsCode(record, isOver) {
+async function judgedAsCode(record, source, isOver) {
   const digits = digitsOf(record);
   const [verifier, known] = await Promise.all([codesVerifier(), directories()]);
   if (isOver()) return true;
   if (!digits || !verifier || !known.length || !hosts().length) return false;
-  await judgeCode(codeOf(digits));
+  await judgeCode(codeOf(digits), source);
   // Something else may have been chosen since.
   if (state.question && state.question.code === codeOf(digits) && canChange(state.verdict)) await judgeNow();
   return true;

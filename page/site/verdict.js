@@ -3,6 +3,8 @@
 import { draw, make } from './show.js';
 import { word } from './words.js';
 
+// Results of which a clock is to blame.
+const CLOCKS = ['FROM_THE_FUTURE', 'DIRECTORY_AHEAD'];
 // A sign for each tone, so that colour is never the only difference.
 const SIGNS = {
   good: 'm6 12.5 4 4 8-9',
@@ -17,10 +19,17 @@ const FRAMES = {
   unknown: 'M2.5 2.5h19v19h-19z',
 };
 
+// In a word; on a chain for tests with its mark, for who reads no further.
+export function wordOf({ conclusion, chain }, language) {
+  return (chain.test ? word(language, 'testMark') : '') + conclusion.word[language];
+}
+
 // What it all amounts to: sign, word, first sentence, as of when, what to do.
 export function firstWords(verdict, language) {
   const conclusion = verdict.conclusion;
-  const lines = [make('p', { class: 'sentence' }, conclusion.sentence[language])];
+  const lines = [make('p', { class: 'sentence' }, ...numbered(conclusion.sentence[language]))];
+  // Then two times are what it is about.
+  if (CLOCKS.includes(conclusion.code)) lines.push(make('p', { class: 'as-of' }, verdict.judged_at[language]));
   if (verdict.as_of) lines.push(make('p', { class: 'as-of' }, verdict.as_of[language]));
   // In force, its word says so.
   const isPart = verdict.presentation && conclusion.code !== 'PRESENTED';
@@ -30,9 +39,15 @@ export function firstWords(verdict, language) {
     'div',
     { class: `first tone-${conclusion.tone}`, 'data-code': conclusion.code },
     sign(conclusion.tone),
-    make('h2', { id: 'word', tabindex: -1 }, conclusion.word[language]),
+    make('h2', { id: 'word', tabindex: -1 }, wordOf(verdict, language)),
     ...lines,
   );
+}
+
+// A text in which the number of a receipt stays in one line.
+function numbered(text) {
+  const parts = text.split(/(\d{8}-\d{10})/);
+  return parts.map((part, index) => (index % 2 ? make('span', { class: 'number' }, part) : part));
 }
 
 // What stands beside a word of this tone.
@@ -45,23 +60,26 @@ export function sign(tone) {
   );
 }
 
-// What must be read besides, right below.
-export function notices(verdict, language) {
-  const items = verdict.notices.map((notice) => make('li', { 'data-code': notice.code }, notice[language]));
+// What must be read besides, right below; but for one of this code.
+export function notices(verdict, language, without) {
+  const items = verdict.notices.filter(({ code }) => code !== without).map((notice) => make('li', { 'data-code': notice.code }, notice[language]));
   return items.length ? [make('ul', { class: 'notices' }, ...items)] : [];
 }
 
-// What must be the same on the receipt that somebody holds; large beside a code, which anybody can copy.
+// What must be the same on the receipt that somebody holds; large beside a code, which anybody can copy. Where nothing is to be accepted, it is there to
+// be looked up.
 export function comparison(verdict, language, isScan) {
   const rows = verdict.compare || [];
   if (!rows.length) return [];
+  const { code, result } = verdict.conclusion;
+  const name = code === 'KEY_REVOKED' ? 'revoked' : result === 'invalid' ? 'signed' : 'compare';
   const entries = rows.map((row) => pair(row[language], row.value));
   return [
     make(
       'section',
       { class: isScan ? 'compare large' : 'compare', 'aria-labelledby': 'compare' },
-      make('h3', { id: 'compare' }, word(language, 'compare')),
-      make('p', {}, word(language, 'compareWhy')),
+      make('h3', { id: 'compare' }, word(language, name)),
+      make('p', {}, word(language, `${name}Why`)),
       make('dl', {}, ...entries),
     ),
   ];
@@ -90,22 +108,26 @@ export function checks(verdict, language) {
       ...(check.details || []).map((detail) => make('p', { class: 'detail', lang: 'en' }, detail)),
     ),
   );
+  const made = make(
+    'details',
+    { id: 'checks' },
+    make('summary', {}, word(language, 'checks', { count: rows.length })),
+    make('ol', {}, ...rows),
+  );
+  const judged = make('p', { class: 'judged' }, verdict.judged_at[language]);
+  // Of what is no receipt there is nothing else to know.
+  if (verdict.conclusion.result === 'no_receipt') return [made, judged];
   const layers = verdict.layers.map((layer) => make('li', { class: `layer-${layer.result}` }, layer[language]));
   const open = verdict.not_checked.map((item) => make('li', {}, item[language]));
   return [
     make('ul', { class: 'layers' }, ...layers),
-    make(
-      'details',
-      { id: 'checks' },
-      make('summary', {}, word(language, 'checks', { count: rows.length })),
-      make('ol', {}, ...rows),
-    ),
+    made,
     make(
       'section',
       { class: 'open', 'aria-labelledby': 'open' },
       make('h3', { id: 'open' }, word(language, 'notChecked')),
       make('ul', {}, ...open),
     ),
-    make('p', { class: 'judged' }, verdict.judged_at[language]),
+    judged,
   ];
 }

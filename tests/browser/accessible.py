@@ -58,8 +58,13 @@ def assert_fits_everywhere(test, page):
 
 def assert_focus_is_seen(test, page):
     """Each stop of the keyboard in turn has a line around it."""
+    ends = 0
     for _ in range(page.evaluate(STOPS)):
         page.keyboard.press("Tab")
         html, style, width = page.evaluate(FOCUSED)
-        test.assertNotIn("<body", html)
+        if html.startswith("<body"):
+            # Behind the last stop a browser comes to its own controls, once, and begins anew.
+            ends += 1
+            test.assertEqual(ends, 1, "the focus is nowhere")
+            continue
         test.assertTrue(style not in ("none", "") and width >= 2, (html, style, width))

@@ -116,7 +116,7 @@ class Visit:
     """A page that was opened at a given time of the device's clock, and what it did."""
 
     def __init__(self, browser, address, at_ms, width=360, height=640, **options):
-        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **{"locale": "zh-CN", **options})
         self.context.add_init_script(WATCH)
         self.address = address
         self.requests, self.errors = [], []

@@ -1,6 +1,7 @@
 """Makes the pictures that the tests took small, and writes them with a list of all into a folder: keep_pictures.py TAKEN FOLDER"""
 
 import pathlib
+import re
 import sys
 
 from PIL import Image
@@ -8,18 +9,24 @@ from PIL import Image
 # A page has few colours; all else is the edge of a letter.
 COLOURS = 16
 BYTES_MAX = 8 * 2**20
+SITE = pathlib.Path(__file__).parents[2] / "page/site"
 HEAD = """# The page in every state
 
-Drawn by `make pictures` from the tests in `tests/browser`, at 360 × 640 and 1280 × 800; `-open` is the whole page with every part opened. They show the page of the commit
+Drawn by `make pictures` from the tests in `tests/browser`, at 360 × 640 and 1280 × 800; `-open` is the whole page with every part of the result opened. They show the page of the commit
 that they stand in, and are looked at by a person when they change. Receipts are specimens of chains that the tests make.
 
 """
 
 
+# The page's own: few pixels of a long picture have that of a link.
+OWN = {tuple(bytes.fromhex(colour)) for colour in re.findall(r"#([0-9a-f]{6})\b", (SITE / "style.css").read_text())}
+
+
 def small(picture):
-    """With the colours that most of its pixels have, exactly, and every other pixel in the nearest of them."""
+    """With the page's own colours and those that most of its pixels have, exactly, and every other pixel in the nearest of them."""
     picture = picture.convert("RGB")
-    most = sorted(picture.getcolors(picture.width * picture.height), reverse=True)[:COLOURS]
+    found = picture.getcolors(picture.width * picture.height)
+    most = sorted(found, key=lambda one: (one[1] in OWN, one[0]), reverse=True)[:COLOURS]
     channels = [channel for _, colour in most for channel in colour]
     palette = Image.new("P", (1, 1))
     palette.putpalette(channels + channels[:3] * (256 - len(most)))

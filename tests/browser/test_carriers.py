@@ -129,6 +129,8 @@ class CarrierTest(PageTest):
         if SCREENSHOTS:
             for width, height in SIZES:
                 page.set_viewport_size({"width": width, "height": height})
+                # What is said comes into view when it is said: in a window of this size.
+                page.evaluate("() => document.querySelector('#camera:not([hidden]), #word').scrollIntoView({ block: 'nearest' })")
                 page.screenshot(path=pathlib.Path(SCREENSHOTS) / f"{name}-{width}.png")
 
     def pictures(self, page):
@@ -237,12 +239,13 @@ class Documents(CarrierTest):
         other = (CARRIERS / "s02.tally").read_bytes()
         nested = saved(lambda document: (without_attachments(document), attach(document, "inner.pdf", PDF.read_bytes())))
         cases = {
-            "gone": (saved(without_attachments), ["没有附带凭证", "校验码"]),
+            "gone": (saved(without_attachments), ["没有附带凭证", "索取原文件", "查验网站"]),
             "merged": (self.merged(), ["没有附带凭证"]),
             "printed": (self.printed(), ["没有附带凭证"]),
             "no-bundle": (nested, ["附件", "单独"]),
             "several": (saved(lambda document: attach(document, "other.tally", other)), ["不止一份"]),
-            "encrypted": (saved(encryption=pikepdf.Encryption(owner="o", user="")), ["加密"]),
+            # Saved without encryption by another program, it has no attachment any more.
+            "encrypted": (saved(encryption=pikepdf.Encryption(owner="o", user="")), ["加密", "把附件（.tally）存出来"]),
             "damaged": (PDF.read_bytes()[:2000], ["损坏"]),
             "bomb": (self.bomb(), ["太大"]),
         }
@@ -333,7 +336,7 @@ class Documents(CarrierTest):
                     self.assert_judged(page)
                     self.assertEqual(visit.problems(), [])
                 else:
-                    self.assert_said(page, "断网时请用单文件版")
+                    self.assert_said(page, "断网时请用本页的单文件版")
                     self.picture(page, "offline-document")
 
     def test_a_module_that_cannot_be_fetched_is_said_and_asked_for_again(self):
@@ -367,13 +370,13 @@ class Pictures(CarrierTest):
         cases = {
             "blank.gif": (b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;", ["没有找到二维码"]),
             "broken.png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01" + b"\0" * 40, ["打不开"]),
-            "huge.png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (30000).to_bytes(4, "big") * 2 + b"\0" * 40, ["太大", "900"]),
+            "huge.png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (30000).to_bytes(4, "big") * 2 + b"\0" * 40, ["太大", "90000 万"]),
             # A stray byte between two segments, over which decoders pass.
             # A phone's picture: of its sizes the greatest counts. One that has none is not opened.
-            "huge.avif": (avif((160, 120), (20000, 10000), (512, 512)), ["太大", "200"]),
+            "huge.avif": (avif((160, 120), (20000, 10000), (512, 512)), ["太大", "20000 万"]),
             "sizeless.avif": (avif(), ["打不开"]),
             "endless.heic": (b"\0\0\0\x18ftypheic" + b"\0\0\0\0meta" * 20, ["打不开"]),
-            "huge.jpg": (b"\xff\xd8\xff\xe0\0\x04ab\0\xff\xc0\0\x11\x08" + (40000).to_bytes(2, "big") * 2 + b"\0" * 40, ["太大", "1600"]),
+            "huge.jpg": (b"\xff\xd8\xff\xe0\0\x04ab\0\xff\xc0\0\x11\x08" + (40000).to_bytes(2, "big") * 2 + b"\0" * 40, ["太大", "160000 万"]),
         }
         with self.visit() as visit:
             for name, (data, words) in cases.items():
@@ -419,7 +422,7 @@ class Pictures(CarrierTest):
                 "() => { const real = window.createImageBitmap; window.createImageBitmap = (source) => real.call(window, source); }"
             )
             self.give(page, "large.jpg", bytes(data))
-            self.assert_said(page, "太大", "101")
+            self.assert_said(page, "太大", "10080 万")
 
 
 class SlowPhones(CarrierTest):
@@ -553,7 +556,7 @@ class Camera(CarrierTest):
             self.wait_for_word(page)
             self.assertEqual(DESCRIBED["elsewhere"]["conclusion"]["code"], "CODE_ELSEWHERE")
             self.assert_scanned(page, "elsewhere")
-            self.assertIn("TALLY-EXAMPLE.CN", page.locator(".first").inner_text())
+            self.assertRegex(page.locator(".first .sentence").inner_text(), "^二维码指向 HTTPS://[A-Z.-]*TALLY-EXAMPLE.CN，")
             self.assertEqual([page.locator("#rest a").count(), page.locator("section.compare").count()], [0, 0])
             self.assertEqual(page.url, self.hosted + "index.html")
             self.assertEqual(len(visit.context.pages), 1)
@@ -608,6 +611,7 @@ class Camera(CarrierTest):
                 page.wait_for_selector("#photo-part", state="visible")
                 self.assertIn(words, page.locator("#camera-says").inner_text())
                 self.assertFalse(page.locator("#video").is_visible())
+                self.assertTrue(page.locator("#photo-part").evaluate("(part) => part.getBoundingClientRect().bottom <= innerHeight"))
                 self.picture(page, f"camera-{name}")
                 self.assert_accessible(page)
                 self.assert_fits(page)

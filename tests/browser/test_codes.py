@@ -6,10 +6,11 @@ import base64
 import json
 import os
 import pathlib
+import re
 import unittest
 
 from harness import Visit, drawn
-from test_page import DESCRIBED, PAGE, SIZES, STATES, TYPED, WECHAT, PageTest
+from test_page import DESCRIBED, PAGE, SIZES, STATES, WECHAT, PageTest, typed_of
 
 WITHOUT_UNITS = pathlib.Path(os.environ["PAGE_WITHOUT_UNITS"])
 CODES = {code["name"]: code for code in DESCRIBED["codes"]}
@@ -88,6 +89,9 @@ class CodesTest(PageTest):
         self.assertEqual(page.locator("section.compare.large dd").all_inner_texts(), [row["value"] for row in rows])
         self.assertEqual(page.locator("#checks li").count(), len(verdict["checks"]))
         self.assertEqual(page.locator("section.face").count(), 0)
+        # Of what is no receipt there is nothing else to know.
+        is_receipt = conclusion["result"] != "no_receipt"
+        self.assertEqual([page.locator(part).count() for part in (".layers", "section.open")], [is_receipt] * 2)
 
     def sizes_of_letters(self, page):
         return page.evaluate(
@@ -136,9 +140,10 @@ class Offline(CodesTest):
     def test_an_unknown_key_is_told_with_the_directorys_date(self):
         with self.visit() as visit:
             self.paste(visit.page, CODES["unknown"]["text"])
-            sentence = CODES["unknown"]["verdict"]["conclusion"]["sentence"]["zh"]
-            self.assertIn("单位名录", sentence)
-            self.assertRegex(sentence, r"\d{4}年\d{1,2}月\d{1,2}日")
+            said = visit.page.locator(".first").inner_text()
+            self.assertRegex(said, r"单位名录（\d{4}年\d{1,2}月\d{1,2}日")
+            self.assertEqual(len(re.findall(r"\d{4}年", said)), 1, "one date, once")
+            self.assertIn("请勿接受", said)
             self.assert_says(visit.page, CODES["unknown"]["verdict"])
 
     def test_each_state_is_accessible_and_fits(self):
@@ -151,10 +156,13 @@ class Offline(CodesTest):
                 self.picture(page, "code-paste", width)
                 for name, code in CODES.items():
                     with self.subTest(width=width, code=name):
+                        page.evaluate("document.querySelectorAll('details').forEach((part) => part.open = false)")
                         self.paste(page, code["text"])
                         page.click("#pasted > summary")
+                        page.evaluate("document.querySelectorAll('#rest details').forEach((part) => part.open = true)")
                         self.assert_fits(page)
-                        self.picture(page, f"code-{name}-open", width)
+                        # By the page's own directory, which does not say yet that the key is revoked.
+                        self.picture(page, f"code-{'revoked-before' if name == 'revoked' else name}-open", width)
                         if width == 360:
                             self.assert_accessible(page)
                 page.evaluate("document.documentElement.style.fontSize = '200%'")
@@ -238,11 +246,16 @@ class Directories(CodesTest):
             for name in ("revoked", "good", "unknown"):
                 self.paste(visit.page, CODES[name]["text"])
                 self.assert_says(visit.page, CODES[name]["by_served"])
+                # A thief's values are not said to be the unit's.
+                self.assertEqual("由开票单位的密钥签名" in visit.page.locator("#rest").inner_text(), name == "good")
             self.assertEqual(CODES["revoked"]["by_served"]["conclusion"]["code"], "KEY_REVOKED")
             # It is asked for once.
             self.assertEqual(len([url for url in visit.requests if url.endswith("/units.bin")]), 1)
             self.each_size(visit.page, "code-served")
             self.paste(visit.page, CODES["revoked"]["text"])
+            self.assertIn("不能证明是开票单位写的", visit.page.locator("section.compare").inner_text())
+            # Asking again stands before seven large rows.
+            self.assertEqual(visit.page.locator("#rest p:has(#refresh) ~ section.compare").count(), 1)
             self.each_size(visit.page, "code-revoked-served")
             self.assertEqual(visit.problems(), [])
 
@@ -278,9 +291,10 @@ class Directories(CodesTest):
     def test_a_page_without_a_directory_or_a_host_judges_no_code(self):
         with self.visit((WITHOUT_UNITS / "tallystick-verify.html").as_uri()) as visit:
             page = visit.page
-            for name in ("good", "elsewhere"):
-                self.paste(page, CODES[name]["text"], wait=False)
-                self.said(page, "没有单位名录")
+            # Of a page without it none is asked for: a link to it may have one.
+            self.assertFalse(page.locator("#pasted, #scan").first.is_visible())
+            page.evaluate("(digits) => { location.hash = digits; }", digits("good"))
+            self.said(page, "没有单位名录")
             self.each_size(page, "code-not-read")
             # With a directory, but from a disk without a host.
             page.evaluate(
@@ -293,7 +307,7 @@ class Directories(CodesTest):
                     }""",
                 "AAAA",
             )
-            self.paste(page, CODES["good"]["text"], wait=False)
+            page.evaluate("(digits) => { location.hash = digits; }", digits("good"))
             self.said(page, "不知道票据的二维码应指向哪个网址")
             self.each_size(page, "code-no-host")
 
@@ -391,7 +405,7 @@ class Online(CodesTest):
                         self.assertEqual(len(self.site.posted), 1)
                         note = "无法证明" if given["name"] == "absent" else "由本页核验"
                         self.assertEqual(note in page.locator("#rest").inner_text(), True)
-                        self.each_size(page, f"code-asked-{name}")
+                        self.each_size(page, f"code-asked-{name}", "#note")
                         page.click("#language")
                         self.assert_says(page, given["verdict"], "en")
                         page.click("#language")
@@ -517,7 +531,7 @@ class LeftOut(CodesTest):
                 self.wait_for(page, "DIRECTORY_OLD")
                 page.select_option("#age", "")
                 self.wait_for(page, "LEFT_OUT")
-                self.each_size(page, "left-out")
+                self.each_size(page, "left-out", "#word")
                 page.click("#checks > summary")
                 self.assert_prints(page)
                 # Any change of it is found.
@@ -559,12 +573,13 @@ def record(name):
 class TypedEntries(CodesTest):
     """The site has no receipt to hand out for five entries: what the unit signed is judged in its place, and the ledger asked."""
 
-    def look_up(self, page, told, *answers):
+    def look_up(self, page, told, *answers, of="good"):
+        """`of`: the code of the receipt whose entries are typed."""
         self.site.answers = [(200, json.dumps(told).encode()), *answers]
         self.site.posted.clear()
         if not page.locator("#elements").is_visible():
             page.click("#typed > summary")
-        for name, value in TYPED.items():
+        for name, value in typed_of(CODES[of]["verdict"]).items():
             page.fill(f"#{name}", value)
         page.click("#elements button")
 
@@ -583,15 +598,17 @@ class TypedEntries(CodesTest):
             for told, name, answer in [("REFUSED", "refused", "refused"), ("PENDING", "absent", "absent"), ("REFUSED", "good", "taken")]:
                 with self.subTest(told=told, answer=answer):
                     given = next(one for one in CODES[name]["answers"] if one["name"] == answer)
-                    self.look_up(page, {"state": told, "standing": "", "signed_record": record(name)}, self.ledger(name, answer))
+                    self.look_up(page, {"state": told, "standing": "", "signed_record": record(name)}, self.ledger(name, answer), of=name)
                     self.wait_for(page, given["verdict"]["conclusion"]["code"])
+                    # No code was scanned that somebody could have copied.
+                    self.assertEqual(page.locator(".notices [data-code=COMPARE]").count(), 0)
                     self.assert_says(page, given["verdict"])
                     self.assertEqual([path for path, _, _ in self.site.posted], ["/elements", "/refresh"])
                     self.assertEqual(sorted(json.loads(self.site.posted[1][2])), ["code", "number", "status_key", "try"])
             refused = CODES["refused"]["answers"][0]["verdict"]["conclusion"]
             self.assertEqual(refused["code"], "REFUSED")
             self.assertIn("代替", refused["sentence"]["zh"])
-            self.look_up(page, {"state": "REFUSED", "signed_record": record("refused")}, self.ledger("refused", "refused"))
+            self.look_up(page, {"state": "REFUSED", "signed_record": record("refused")}, self.ledger("refused", "refused"), of="refused")
             self.wait_for(page, "REFUSED")
             self.each_size(page, "typed-refused-proved")
             self.assertEqual(visit.problems(), [])
@@ -599,7 +616,7 @@ class TypedEntries(CodesTest):
     def test_what_is_pending_beyond_its_time_can_be_reported(self):
         with self.late() as visit:
             page = visit.page
-            self.look_up(page, {"state": "PENDING", "standing": "IN_FORCE", "signed_record": record("absent")}, self.ledger("absent", "late"))
+            self.look_up(page, {"state": "PENDING", "standing": "IN_FORCE", "signed_record": record("absent")}, self.ledger("absent", "late"), of="absent")
             self.wait_for(page, "OVERDUE")
             self.each_size(page, "typed-overdue")
             with page.expect_download() as waiting:
@@ -609,9 +626,20 @@ class TypedEntries(CodesTest):
 
     def test_without_the_ledger_what_the_unit_signed_is_shown(self):
         with self.hosted_page() as visit:
-            self.look_up(visit.page, {"state": "REFUSED", "signed_record": record("refused")}, (503, b"{}"))
+            self.look_up(visit.page, {"state": "REFUSED", "signed_record": record("refused")}, (503, b"{}"), of="refused")
             visit.page.wait_for_selector("#note >> text=现在问不到账本")
             self.assert_says(visit.page, CODES["refused"]["verdict"])
+
+    def test_another_receipt_than_was_typed_is_not_shown(self):
+        with self.hosted_page() as visit:
+            page = visit.page
+            page.evaluate(WATCH_VERDICTS)
+            self.look_up(page, {"state": "PENDING", "signed_record": record("good")}, self.ledger("good", "taken"), of="reversed")
+            self.said(page, "另一张票据")
+            self.assertEqual(page.evaluate("window.verdicts"), [])
+            # Nor is the ledger asked about it.
+            self.assertEqual([path for path, _, _ in self.site.posted], ["/elements"])
+            self.assertEqual(visit.problems(), [])
 
     def test_what_does_not_hold_is_not_believed(self):
         with self.hosted_page() as visit:
@@ -647,12 +675,12 @@ class WithoutNetwork(CodesTest):
             page = visit.page
             visit.context.set_offline(True)
             self.paste(page, CODES["good"]["text"], wait=False)
-            self.said(page, "断网时请用单文件版")
+            self.said(page, "断网时请用本页的单文件版")
             self.each_size(page, "offline-code")
             page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": b"?"})
             self.wait_for(page, "NO_RECEIPT")
             page.set_input_files("#file", {"name": "x", "mimeType": "", "buffer": report})
-            self.said(page, "断网时请用单文件版")
+            self.said(page, "断网时请用本页的单文件版")
             # With the verifier of codes, and without the directory.
             visit.context.set_offline(False)
             page.route("**/units-*.bin", lambda route: route.abort())
@@ -660,7 +688,7 @@ class WithoutNetwork(CodesTest):
             self.said(page, "单位名录没有取到")
             visit.context.set_offline(True)
             self.paste(page, CODES["good"]["text"], wait=False)
-            self.said(page, "断网时请用单文件版")
+            self.said(page, "断网时请用本页的单文件版")
 
 
 if __name__ == "__main__":

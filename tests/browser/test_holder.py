@@ -9,7 +9,7 @@ import unittest
 import zipfile
 
 from harness import drawn
-from test_page import AT_MS, PAGE, STATES, TYPED, WECHAT, PageTest, file_of, state
+from test_page import AT_MS, PAGE, STATES, WECHAT, PageTest, file_of, state, typed_of
 
 # What a page of another version, or somebody with this browser's files, may have written.
 WRITE = """([entries, version]) => new Promise((resolve, reject) => {
@@ -129,9 +129,14 @@ class Keeping(HolderTest):
                 page = visit.page
                 self.open_list(page)
                 self.note(page, "还没有留存的票据")
+                # Of what is not there nothing need be known; and what is offered is offered once.
+                self.assertEqual(page.locator("#kept .hint").count(), 0)
+                self.assertNotIn("它们", page.locator("#kept").inner_text())
+                self.assertFalse(page.locator("#site [data-word=siteLost]").is_visible())
                 self.each_size(page, "kept-none")
                 page.click("#kept-back")
                 self.assertEqual(page.evaluate("document.activeElement.id"), "kept-open")
+                self.assertEqual(page.locator("#site [data-word=siteLost]").is_visible(), shape == "hosted")
                 for name in ("in-force", "medical", "reversed"):
                     self.keep(page, name)
                 self.each_size(page, "keep-done")
@@ -247,9 +252,12 @@ class Keeping(HolderTest):
 
     def test_only_what_is_a_receipt_can_be_kept(self):
         with self.hosted_page() as visit:
-            for name in ("altered", "forged", "damaged", "no-receipt", "other-chain"):
+            for name in ("altered", "forged", "damaged", "no-receipt", "other-chain", "not-anchored", "status-unproved"):
                 self.choose(visit.page, name)
-                self.assertEqual(visit.page.locator("[data-part=keep]").count(), 0, name)
+                self.assertEqual(visit.page.locator("[data-part]:visible").evaluate_all("(all) => all.map((one) => one.dataset.part)"), ["kept"], name)
+            # What may be good and is not known to be is kept, and shown to nobody.
+            self.choose(visit.page, "validators-unknown")
+            self.assertEqual([visit.page.locator(f"[data-part={part}]").count() for part in ("keep", "share")], [1, 0])
 
     def test_what_is_chosen_meanwhile_takes_the_place_of_the_list(self):
         with self.hosted_page() as visit:
@@ -291,7 +299,7 @@ class Store(HolderTest):
         with self.hosted_page() as visit:
             page = visit.page
             page.evaluate(WRITE, [entries, 1])
-            page.evaluate("(size) => (%s)([[{ key: 'large', bytes: new Array(size).fill(32), kept_at_ms: 10 }], 1])" % WRITE, 6 * 2**20)
+            page.evaluate("(size) => (%s)([[{ key: 'f'.repeat(64), bytes: new Array(size).fill(32), kept_at_ms: 10 }], 1])" % WRITE, 6 * 2**20)
             page.click("#kept-open")
             page.wait_for_function("() => document.querySelectorAll('.kept > li[data-code]').length === 8")
             codes = page.locator(".kept > li").evaluate_all("(rows) => rows.map((row) => row.dataset.code)")
@@ -322,9 +330,9 @@ class Store(HolderTest):
         with self.hosted_page() as visit:
             page = visit.page
             page.evaluate(WRITE, [[], 2])
-            self.keep(page, "in-force", "更新的本页留存的")
+            self.keep(page, "in-force", "新版的本页留存的")
             page.click("#kept-open")
-            self.note(page, "更新的本页留存的")
+            self.note(page, "新版的本页留存的")
             self.each_size(page, "kept-newer")
             self.assertEqual(visit.problems(), [])
 
@@ -350,18 +358,22 @@ class Store(HolderTest):
             self.set_clock(page, 1_000_000_000_000)
             page.click("#kept-open")
             page.wait_for_function("() => document.querySelectorAll('.kept > li [data-act=save]').length === 2")
-            self.note(page, "时钟")
+            self.note(page, "再打开“我的票据”")
             self.assertEqual(page.locator(".kept > li[data-code]").count(), 0)
+            # A sign and a word, as any other; and nothing that a refresh could change.
+            self.assertEqual(page.locator(".kept svg.sign").count(), 2)
+            self.assertEqual(page.locator(".kept strong").all_inner_texts(), ["时钟不对，暂不能核验"] * 2)
+            self.assertFalse(page.locator("#kept-refresh").is_visible())
             self.each_size(page, "kept-undated")
             page.click("#language")
-            self.note(page, "impossible time")
+            self.note(page, "which cannot be right")
             page.click("#language")
             self.remove_all(page)
             self.assert_rows(page)
             self.assertEqual(visit.problems(), [])
 
     def test_what_the_browser_refuses_is_said_as_it_is(self):
-        refusals = [("unread", UNREAD, "不让本页读取"), ("stays", STAYS, "票据还在"), ("silent", SILENT, "迟迟没有答复")]
+        refusals = [("unread", UNREAD, "不让本页读取"), ("stays", STAYS, "票据还在"), ("silent", SILENT, "没有读到留存的票据")]
         for name, script, words in refusals:
             with self.subTest(name=name), self.hosted_page() as visit:
                 page = visit.page
@@ -404,13 +416,19 @@ class Refreshing(HolderTest):
             self.listed(page)
             self.answer("stale", "in-force")
             page.click("#kept-refresh")
-            self.note(page, "问过了 2 张")
+            self.note(page, "已查询 2 张")
             self.assert_rows(page, "REVERSED", "IN_FORCE")
             for row in page.locator(".kept > li").all():
                 self.assertIn("已刷新", row.inner_text())
             self.assertEqual(page.locator(".kept >> text=与上次看到的不同").count(), 1)
-            self.each_size(page, "kept-refreshed")
             asked = [json.loads(body) for _, _, body in self.site.posted]
+            self.each_size(page, "kept-refreshed", ".kept > li")
+            # Of one that is reversed the ledger has nothing else to say, and of the other nothing newer.
+            self.site.posted.clear()
+            self.answer("in-force")
+            page.click("#kept-refresh")
+            self.note(page, "已查询 1 张")
+            self.assertIn("没有更新的", page.locator(".kept > li").last.inner_text())
             self.assertEqual(len(asked), 2)
             self.assertEqual({tuple(sorted(body)) for body in asked}, {("code", "number", "status_key", "try")})
             # It is kept, not only shown.
@@ -424,12 +442,12 @@ class Refreshing(HolderTest):
             self.listed(page)
             self.site.answers = [(200, (STATES / "forged.answer").read_bytes())] * 4 + [(503, b"{}")]
             page.click("#kept-refresh")
-            self.note(page, "问过了 2 张")
+            self.note(page, "已查询 2 张")
             first, second = page.locator(".kept > li").all_inner_texts()
             self.assertIn("都核验不了", first)
             self.assertIn("现在问不到账本", second)
             self.assert_rows(page, "IN_FORCE", "IN_FORCE")
-            self.each_size(page, "kept-not-refreshed")
+            self.each_size(page, "kept-not-refreshed", ".kept > li")
 
     def test_a_portal_that_asks_to_wait_is_waited_for(self):
         with self.hosted_page() as visit:
@@ -437,13 +455,13 @@ class Refreshing(HolderTest):
             self.listed(page)
             self.site.answers = [(429, b"{}", 1), (200, (STATES / "stale.answer").read_bytes()), (200, (STATES / "in-force.answer").read_bytes())]
             page.click("#kept-refresh")
-            self.note(page, "1 秒后继续")
-            self.note(page, "问过了 2 张")
+            self.note(page, "约 1 秒后自动继续")
+            self.note(page, "已查询 2 张")
             self.assert_rows(page, "REVERSED", "IN_FORCE")
             # Nobody is kept for an hour.
             self.site.answers = [(429, b"{}", 3600)]
             page.click("#kept-refresh")
-            self.note(page, "不再答复这么多询问")
+            self.note(page, "不再答复这么多询问：要问的 1 张，问了 0 张")
             self.each_size(page, "kept-too-often")
 
     def test_stopped_twice_it_is_stopped_once(self):
@@ -457,7 +475,7 @@ class Refreshing(HolderTest):
                 page.click("#kept-refresh")
                 self.note(page, "正在停止")
             held[0].fulfill(status=200, body=(STATES / "stale.answer").read_bytes())
-            self.note(page, "已停止：问过了 1 张，共 2 张")
+            self.note(page, "已停止：要问的 2 张，问了 1 张")
             self.assert_rows(page, "REVERSED", "IN_FORCE")
             self.assertEqual(len(held), 1)
             self.assertEqual(visit.problems(), [])
@@ -493,8 +511,14 @@ class Refreshing(HolderTest):
                 held[0].fulfill(status=200, body=(STATES / "stale.answer").read_bytes())
                 page.wait_for_function("() => window.lookedUp > 0")
                 if name != "here":
-                    page.wait_for_selector(".kept >> text=没有再留")
-                    self.each_size(page, "kept-gone")
+                    row = page.locator(".kept > li", has_text="已在别的窗口删除")
+                    row.wait_for()
+                    # Not to be removed once more, nor counted.
+                    self.assertEqual(row.locator("button").all_inner_texts(), ["打开", "另存"])
+                    page.click("#kept-refresh")
+                    self.note(page, "已停止")
+                    self.assertEqual(page.locator("#kept-title").inner_text(), "我的票据（1）")
+                    self.each_size(page, "kept-gone", ".kept > li >> text=已在别的窗口删除")
                 page.click("#kept-back")
                 self.open_list(page)
                 if name == "here":
@@ -521,7 +545,8 @@ class Refreshing(HolderTest):
             self.listed(page)
             self.site.answers = [(429, b"{}", 60)]
             page.click("#kept-refresh")
-            self.note(page, "60 秒后继续")
+            self.note(page, "约 60 秒后自动继续")
+            self.assertNotIn("正在向本网站询问", page.locator(".kept").inner_text())
             self.each_size(page, "kept-refreshing")
             self.assertEqual(page.evaluate("document.activeElement.id"), "kept-refresh")
             page.keyboard.press("Enter")
@@ -564,6 +589,8 @@ class Saving(HolderTest):
             self.keep(page, "in-force")
             self.open_list(page, "IN_FORCE")
             self.assertIn("微信里存不成文件", page.locator("#kept").inner_text())
+            # Not told to do what it cannot.
+            self.assertNotIn("另存一份", page.locator("#kept").inner_text())
             self.assertEqual(page.locator("#kept-save, [data-act=save]").count(), 0)
             self.each_size(page, "kept-wechat")
             self.assertEqual(visit.problems(), [])
@@ -574,6 +601,8 @@ class Saving(HolderTest):
             self.open_list(page, "IN_FORCE")
             self.assertIn("取票据文件", page.locator("#kept").inner_text())
             self.assertTrue(page.locator("#site a[href=fetch]").is_visible())
+            self.assertEqual(page.locator("#kept ~ #site").count(), 1, "it is below, as is said")
+            self.assertNotIn("另存一份", page.locator("#kept").inner_text())
             self.each_size(page, "kept-wechat-site")
             self.assert_prints(page)
             self.assertEqual(visit.problems(), [])
@@ -622,6 +651,11 @@ REFERENCE = {"unit_code": "ａ23456789012345678", "reference": " 330100260000012
 SENT = {"unit_code": "A23456789012345678", "kind": "pay_code", "reference": "33010026000001234567", "last_four": "001X"}
 
 
+# Of the receipt that is in force.
+ENTRIES = typed_of(state("in-force")["verdict"])
+UNIT_CODE = next(row["value"] for row in state("in-force")["verdict"]["compare"] if row["code"] == "unit_code")
+
+
 class WithoutReceipt(HolderTest):
     def form(self, page):
         self.open_list(page)
@@ -643,7 +677,8 @@ class WithoutReceipt(HolderTest):
                 page = visit.page
                 self.form(page)
                 self.site.answers = [(200, b'{"download":{"address":"download"}}')]
-                self.ask(page)
+                # As it stands on the receipt; in small letters, as somebody may type it.
+                self.ask(page, unit_code=UNIT_CODE.lower())
                 page.wait_for_selector(f".first[data-code='{state(name)['verdict']['conclusion']['code']}']")
                 drawn(page)
                 self.assertEqual(page.evaluate("document.activeElement.id"), "word")
@@ -651,10 +686,21 @@ class WithoutReceipt(HolderTest):
                     page.click("[data-part=keep]")
                     self.open_list(page, "IN_FORCE")
                 address, kind, body = self.site.posted[-1]
-                self.assertEqual((address, kind, json.loads(body)), ("/fetch-by-reference", "application/json", SENT))
+                self.assertEqual((address, kind, json.loads(body)), ("/fetch-by-reference", "application/json", {**SENT, "unit_code": UNIT_CODE}))
                 self.assertFalse([url for url in visit.requests if "001" in url])
                 self.assertEqual(visit.problems(), [])
             path.unlink()
+
+    def test_a_receipt_of_another_unit_is_not_shown(self):
+        path = PAGE / "hosted" / "download"
+        path.write_bytes(file_of("in-force").read_bytes())
+        self.addCleanup(path.unlink)
+        with self.hosted_page() as visit:
+            self.form(visit.page)
+            self.site.answers = [(200, b'{"download":{"address":"download"}}')]
+            self.ask(visit.page)
+            self.said(visit.page, "另一张票据")
+            self.assertEqual(visit.problems(), [])
 
     def test_what_it_says_instead_is_said_in_plain_words(self):
         wait = (202, b'{"ticket":"00ff","wait_ms":40,"good_for_ms":60000}')
@@ -664,7 +710,7 @@ class WithoutReceipt(HolderTest):
             self.each_size(page, "ask-open")
             for name, answers, words in [
                 ("not-found", [(404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')], "或票据还没有开出"),
-                ("pending", [(409, b'{"problem":"IN_PROGRESS"}')], "正在上链"),
+                ("pending", [(409, b'{"problem":"IN_PROGRESS"}')], "这句话本页核实不了"),
                 ("refused", [(410, b'{"problem":"REFUSED"}')], "账本没有接受"),
                 ("later", [(429, b'{"problem":"RATE_LIMITED","retry_after_ms":29001}')], "请过 30 秒再试"),
                 ("waits", [wait, (404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')], "或票据还没有开出"),
@@ -679,6 +725,8 @@ class WithoutReceipt(HolderTest):
                     self.said_there(page, words)
                     self.each_size(page, f"ask-{name}")
             self.assertEqual(page.evaluate("document.activeElement.id"), "ask-date")
+            # Nobody has typed anything wrong there yet.
+            self.assertEqual(page.locator("#ask-form :user-invalid").count(), 0)
             self.site.answers = [(404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')]
             self.ask(page, date="2026-11-02", total="¥1,234.50")
             self.said_there(page, "或票据还没有开出")
@@ -697,6 +745,10 @@ class WithoutReceipt(HolderTest):
             page.select_option("#ask-kind", "decision")
             self.each_size(page, "ask-decision")
             self.site.answers = [(404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')]
+            # Paid at once, it has none.
+            self.ask(page, reference="A-12")
+            self.said_there(page, "或票据还没有开出")
+            self.assertEqual(json.loads(self.site.posted[-1][2])["instalment"], "")
             self.ask(page, instalment="2", reference=" 浙杭罚（2026） 12 号")
             self.said_there(page, "或票据还没有开出")
             expected = {**SENT, "kind": "decision", "reference": "浙杭罚（2026） 12 号", "instalment": "2"}
@@ -747,13 +799,13 @@ class AsFiles(HolderTest):
         self.site.answers = [(200, b'{"state":"SEALED","download":{"address":"receipt"}}')]
         if by_entries:
             page.click("#typed > summary")
-            for name, value in TYPED.items():
+            for name, value in ENTRIES.items():
                 page.fill(f"#{name}", value)
             page.click("#elements button")
         else:
             self.open_list(page)
             page.click("#ask > summary")
-            for name, value in REFERENCE.items():
+            for name, value in {**REFERENCE, "unit_code": UNIT_CODE}.items():
                 page.fill(f"#ask-{name}", value)
             page.click("#ask-form button")
         page.wait_for_selector(".first[data-code=IN_FORCE]")
@@ -769,7 +821,7 @@ class AsFiles(HolderTest):
 
     def test_in_every_browser_it_is_taken_away_in_every_format(self):
         for options in ({}, {"user_agent": WECHAT}):
-            for by_entries, address, sent in [(False, "/fetch-by-reference", SENT), (True, "/fetch", TYPED)]:
+            for by_entries, address, sent in [(False, "/fetch-by-reference", {**SENT, "unit_code": UNIT_CODE}), (True, "/fetch", ENTRIES)]:
                 with self.subTest(options=options, address=address), self.hosted_page(accept_downloads=True, **options) as visit:
                     page = visit.page
                     self.fetched(page, by_entries)
@@ -778,25 +830,27 @@ class AsFiles(HolderTest):
                     self.assertEqual(page.evaluate("document.activeElement.id"), "files-title")
                     for format in ("pdf", "ofd", "png", "xml", "bundle"):
                         self.site.posted.clear()
-                        self.offered(f"00{format}", f"99060126-0000000001.{format}", format.encode() * 700)
+                        # As a portal names it.
+                        name = f"99060126-0000000001.{'tally' if format == 'bundle' else format}"
+                        self.offered(f"00{format}", name, format.encode() * 700)
                         page.click(f"#files-{format}")
-                        page.wait_for_selector(f"#files-link >> text=99060126-0000000001.{format}")
+                        page.wait_for_selector(f"#files-link >> text={name}")
                         self.assertEqual(page.evaluate("document.activeElement.id"), "files-link")
                         with page.expect_download() as waiting:
                             page.keyboard.press("Enter")
-                        self.assertEqual(waiting.value.suggested_filename, f"99060126-0000000001.{format}")
+                        self.assertEqual(waiting.value.suggested_filename, name)
                         self.assertEqual(pathlib.Path(waiting.value.path()).read_bytes(), format.encode() * 700)
                         expected = {**sent, "format": format, **({"page": "1"} if format == "png" else {})}
                         self.assertEqual(self.sent(), [(address, expected)])
                     self.assertIn("2 分钟内有效", page.locator("#files-note").inner_text())
                     self.assertEqual("长按链接复制" in page.locator("#files").inner_text(), bool(options))
-                    self.each_size(page, "files-wechat" if options else "files")
+                    self.each_size(page, "files-wechat" if options else "files", "#files-note")
                     self.assert_prints(page)
                     # The receipt stands there still, in either language, and the list with it.
                     page.click("#language")
-                    self.assertIn("Download 99060126-0000000001.bundle", page.locator("#files-link").inner_text())
+                    self.assertIn("Download 99060126-0000000001.tally", page.locator("#files-link").inner_text())
                     self.assertEqual(page.locator(".first").get_attribute("data-code"), "IN_FORCE")
-                    self.assertFalse([url for url in visit.requests if "001X" in url or TYPED["check_code"] in url])
+                    self.assertFalse([url for url in visit.requests if "001X" in url or ENTRIES["check_code"] in url])
                     self.assertEqual(visit.problems(), [])
 
     def test_of_a_picture_every_page_is_had(self):
@@ -806,12 +860,14 @@ class AsFiles(HolderTest):
             page.click("[data-part=files]")
             self.assertEqual(page.locator("#files-png").inner_text(), "图片（PNG）")
             for number, following in [(1, 2), (2, 3), (3, 1)]:
-                self.offered(f"page{number}", f"x-{number}.png", b"x", pages=3)
+                self.offered(f"page{number}", f"99060126-0000000001.{number}.png", b"x", pages=3)
                 page.click("#files-png")
-                page.wait_for_selector(f"#files-note >> text=第 {number} 页，共 3 页")
-                self.assertEqual(page.locator("#files-png").inner_text(), f"图片第 {following} 页，共 3 页")
+                page.wait_for_selector(f"#files-note >> text=/第 {number} 页.*2 分钟内有效，最多用两次/")
+                self.assertEqual(page.locator("#files-png").inner_text(), f"取图片第 {following} 页（共 3 页）")
+                # Nobody is sent for a page that there is not.
+                self.assertEqual("取下一页" in page.locator("#files-note").inner_text(), number < 3)
                 self.assertEqual(self.sent()[-1][1]["page"], str(number))
-            self.each_size(page, "files-pages")
+            self.each_size(page, "files-pages", "#files-note")
 
     def test_what_it_says_instead_is_said_in_plain_words(self):
         with self.hosted_page() as visit:
@@ -869,7 +925,7 @@ class SecondScript(HolderTest):
             page = visit.page
             self.choose(page, "in-force")
             page.click("[data-part=keep]")
-            page.wait_for_selector("#extra [role=status] >> text=这部分没有取到")
+            page.wait_for_selector("#extra [role=status] >> text=这项功能没有取到")
             self.each_size(page, "part-missing")
             self.assertIsNone(page.evaluate("window.ran || null"))
             # Asked for again, it comes.
@@ -883,7 +939,7 @@ class SecondScript(HolderTest):
             page = visit.page
             page.evaluate("() => { document.getElementById('more').firstChild.data += 'window.ran = true;'; }")
             page.click("#kept-open")
-            page.wait_for_selector("#choose [role=status] >> text=这部分没有取到")
+            page.wait_for_selector("#choose [role=status] >> text=这项功能没有取到")
             self.assertIsNone(page.evaluate("window.ran || null"))
             self.assertTrue(any("script-src" in violation for violation in page.evaluate("window.violations")))
             # The page's own text runs the next time.

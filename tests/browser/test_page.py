@@ -30,6 +30,13 @@ def state(name):
     return next(state for state in DESCRIBED["states"] if state["name"] == name)
 
 
+def typed_of(verdict):
+    """What somebody types who holds the receipt of a verdict."""
+    values = {row["code"]: row["value"] for row in verdict["compare"]}
+    fields = {"code": "receipt_code", "number": "receipt_number", "date": "issue_date", "total": "total_amount"}
+    return {name: values[code] for name, code in fields.items()} | {"check_code": TYPED["check_code"]}
+
+
 def file_of(name):
     return STATES / f"{name}.tally"
 
@@ -69,12 +76,14 @@ class PageTest(unittest.TestCase):
         self.assertEqual(page.evaluate(CONTROLS), [])
         page.emulate_media(media="screen")
 
-    def each_size(self, page, name):
-        """Accessible, and in its place, at each size."""
+    def each_size(self, page, name, seen=None):
+        """Accessible, and in its place, at each size; `seen`: what a picture of it has to show."""
         self.assert_accessible(page)
         for width, height in [(320, 640)] + SIZES:
             page.set_viewport_size({"width": width, "height": height})
             self.assert_fits(page)
+            if seen:
+                page.locator(seen).first.evaluate("(it) => it.scrollIntoView({ block: it.offsetHeight < innerHeight / 2 ? 'center' : 'start' })")
             self.picture(page, name, width)
         page.set_viewport_size({"width": 360, "height": 640})
 
@@ -307,7 +316,8 @@ class Ways(PageTest):
             self.assertEqual(visit.problems(), [])
 
     def test_the_form_is_reached_and_sent_by_keyboard_alone(self):
-        with self.visit() as visit:
+        self.site.answers = [(200, b'{"state":"PENDING","standing":"IN_FORCE"}')]
+        with self.visit(self.hosted + "index.html") as visit:
             page = visit.page
             reached = []
             for _ in range(7):
@@ -327,8 +337,9 @@ class Ways(PageTest):
                 else:
                     page.keyboard.type(keys)
             page.keyboard.press("Enter")
-            self.said(page, "输入的五项本身证明不了什么")
+            self.said(page, "正在上链")
             self.assertEqual(page.evaluate("document.activeElement.id"), "word")
+            self.assertEqual([path for path, _, _ in self.site.posted], ["/elements"])
             self.assertEqual(visit.problems(), [])
 
     def test_a_dropped_file_is_judged_wherever_it_falls(self):
@@ -380,6 +391,9 @@ class Ways(PageTest):
                 page = visit.page
                 # Judged where there is a directory of units: test_codes.py.
                 self.said(page, "没有单位名录")
+                # What cannot be judged is not asked for; of a hosted page the site may have a directory.
+                offered = [page.locator(part).is_visible() for part in ("#scan", "#pasted")]
+                self.assertEqual(offered, [shape == "hosted"] * 2)
                 self.each_size(page, "address")
                 self.assertEqual(page.evaluate("location.href"), address)
                 entries = page.evaluate("history.length")
@@ -441,10 +455,16 @@ class Ways(PageTest):
                 visit.context.set_offline(True)
                 page.click("#proof > summary")
                 if leads:
-                    page.wait_for_selector("#proof >> text=断网时请用单文件版")
+                    page.wait_for_selector("#proof >> text=断网时请用本页的单文件版")
                     self.each_size(page, "offline-proof")
                     page.click("[data-part=share]")
-                    page.wait_for_selector("#extra [role=status] >> text=断网时请用单文件版")
+                    page.wait_for_selector("#extra [role=status] >> text=断网时请用本页的单文件版")
+                    # Opened again with a network, it comes, and what was said of it is gone.
+                    visit.context.set_offline(False)
+                    page.click("#proof > summary")
+                    page.click("#proof > summary")
+                    page.wait_for_selector("svg.picture")
+                    self.assertNotIn("单文件版", page.locator("#proof").inner_text())
                 else:
                     page.wait_for_selector("svg.picture")
 
@@ -465,7 +485,7 @@ class Ways(PageTest):
     def test_a_clock_that_cannot_be_right_is_said(self):
         with Visit(self.browser, self.one_file, 978_307_200_000) as visit:
             visit.page.set_input_files("#file", file_of("in-force"))
-            visit.page.wait_for_selector("#word.message >> text=2001-01-01")
+            visit.page.wait_for_selector(r"#word.message >> text=/是 200[01]-\d\d-\d\d \d\d:\d\d，/")
             drawn(visit.page)
             self.assertEqual(visit.page.locator(".first").count(), 0)
             self.assertEqual(visit.problems(), [])
@@ -587,6 +607,14 @@ TYPED = {
 }
 
 
+# Every verdict that is shown from here on.
+WATCH_TONES = """() => {
+  window.tones = [];
+  new MutationObserver(() => {
+    const first = document.querySelector('.first');
+    if (first) window.tones.push(first.className);
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
 WAIT = (202, b'{"ticket":"00ff","wait_ms":40,"good_for_ms":60000}')
 LONG = (202, b'{"ticket":"00ff","wait_ms":61000,"good_for_ms":600000}')
 NONE = (404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}')
@@ -602,13 +630,16 @@ class Typed(PageTest):
     def test_offline_it_says_that_it_cannot_look_anything_up(self):
         with self.visit(offline=True) as visit:
             page = visit.page
-            self.type(page)
-            self.each_size(page, "typed-open")
-            page.keyboard.press("Enter")
-            self.said(page, "输入的五项本身证明不了什么")
+            page.click("#typed > summary")
+            self.assertIn("输入的五项本身证明不了什么", page.locator("#elements").inner_text())
+            # Nothing is asked for that nobody can look up.
+            self.assertEqual(page.locator("#elements input:visible, #elements button:visible").count(), 0)
             self.each_size(page, "typed-offline")
             self.assertEqual(visit.requests, [self.one_file])
             self.assertEqual(visit.problems(), [])
+        with self.visit(self.hosted + "index.html") as visit:
+            self.type(visit.page)
+            self.each_size(visit.page, "typed-open")
 
     def test_what_is_missing_or_misspelt_is_not_sent(self):
         with self.visit(self.hosted + "index.html") as visit:
@@ -640,14 +671,42 @@ class Typed(PageTest):
                     answer = json.dumps({"state": "SEALED", "standing": "IN_FORCE", "download": {"address": "download"}})
                     self.site.answers = [(200, answer.encode())]
                     # As people type: full-width digits, spaces, capital letters, a sign of the currency.
-                    self.type(page, code="１１０６ ０１２６", check_code="K3X9Q2", total="¥1,234.50")
+                    typed = typed_of(state(name)["verdict"])
+                    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in typed["code"])
+                    self.type(page, **{**typed, "code": f"{wide[:4]} {wide[4:]}", "check_code": "K3X9Q2", "total": f"¥{float(typed['total']):,.2f}"})
                     page.click("#elements button")
                     page.wait_for_selector(f".first[data-code='{state(name)['verdict']['conclusion']['code']}']")
                     drawn(page)
                     path.unlink()
-            path, kind, body = self.site.posted[-1]
-            self.assertEqual((path, kind, json.loads(body)), ("/elements", "application/json", TYPED))
+                    address, kind, body = self.site.posted[-1]
+                    self.assertEqual((address, kind, json.loads(body)), ("/elements", "application/json", typed))
             self.assertFalse([url for url in visit.requests if TYPED["check_code"] in url])
+            self.assertEqual(visit.problems(), [])
+
+    def test_another_receipt_than_was_typed_is_not_shown(self):
+        """A site that answers the entries of a forged paper with a receipt that is genuine."""
+        path = PAGE / "hosted" / "download"
+        path.write_bytes(file_of("in-force").read_bytes())
+        self.addCleanup(path.unlink)
+        typed = typed_of(state("in-force")["verdict"])
+        others = {name: typed[name][:-1] + str((int(typed[name][-1]) + 1) % 10) for name in ("code", "number", "total")} | {"date": "2026-11-03"}
+        with self.visit(self.hosted + "index.html") as visit:
+            page = visit.page
+            self.site.answers = [(200, b'{"download":{"address":"download"}}')]
+            for name in ("code", "number", "date", "total"):
+                with self.subTest(differs=name):
+                    self.type(page, **{**typed, name: others[name]})
+                    self.assertNotEqual(others[name], typed[name])
+                    page.evaluate(WATCH_TONES)
+                    page.click("#elements button")
+                    self.said(page, "另一张票据")
+                    # Not for a moment.
+                    self.assertEqual(page.evaluate("window.tones"), [])
+            self.each_size(page, "typed-other")
+            self.type(page, **{**typed, "total": typed["total"].rstrip("0").rstrip(".")})
+            page.click("#elements button")
+            page.wait_for_selector(".first[data-code=IN_FORCE]")
+            drawn(page)
             self.assertEqual(visit.problems(), [])
 
     def look_up(self, page, *answers):
@@ -662,7 +721,7 @@ class Typed(PageTest):
             self.type(visit.page)
             self.look_up(visit.page, WAIT, WAIT, WAIT, WAIT, NONE)
             self.said(visit.page, "1 秒后自动再查")
-            self.said(visit.page, "没有五项都与此相符的票据")
+            self.said(visit.page, "没有找到五项全部相符的票据")
             self.assertEqual(self.tickets(), [None, "00ff", "00ff", "00ff", "00ff"])
             # Of an answer that says no time nobody can know when to ask again.
             self.look_up(visit.page, (202, b'{"ticket":"00ff"}'))
@@ -683,15 +742,15 @@ class Typed(PageTest):
             self.said(page, "请过 1 秒再试")
             self.type(page, number="0000000002")
             self.look_up(page, NONE)
-            self.said(page, "没有五项都与此相符的票据")
+            self.said(page, "没有找到五项全部相符的票据")
             self.type(page)
             self.look_up(page, LONG, NONE)
             self.said(page, "61 秒后自动再查")
             self.look_up(page, NONE)
-            self.said(page, "没有五项都与此相符的票据")
+            self.said(page, "没有找到五项全部相符的票据")
             # Judged, it has none any more.
             self.look_up(page, NONE)
-            self.said(page, "没有五项都与此相符的票据")
+            self.said(page, "没有找到五项全部相符的票据")
             self.assertEqual(self.tickets(), [None, "00ff", "00ff", None, "00ff", "00ff", None])
 
     def test_who_waits_and_does_something_else_is_not_called_back(self):
@@ -713,7 +772,7 @@ class Typed(PageTest):
         with self.visit(self.hosted + "index.html") as visit:
             page = visit.page
             for name, status, answer, words in [
-                ("not-found", 404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}', "没有五项都与此相符的票据"),
+                ("not-found", 404, b'{"problem":"NOT_FOUND_OR_MISMATCH"}', "没有找到五项全部相符的票据"),
                 ("pending", 200, b'{"state":"PENDING","standing":"IN_FORCE"}', "正在上链"),
                 ("refused", 200, b'{"state":"REFUSED","standing":""}', "账本没有接受"),
                 ("later", 429, b'{"problem":"RATE_LIMITED","retry_after_ms":29001}', "请过 30 秒再试"),
@@ -769,6 +828,12 @@ class Refreshing(PageTest):
                     self.assertEqual(page.locator(".first").get_attribute("data-code"), code)
                     self.assertEqual(page.evaluate("document.activeElement.id"), "word")
                     self.each_size(page, f"refreshed-{name}")
+            # What is as old as before is not called new.
+            self.site.answers = [(200, (STATES / "in-force-same.answer").read_bytes())]
+            self.choose(page, "in-force")
+            page.click("#refresh")
+            page.wait_for_selector("#note >> text=没有更新的")
+            self.each_size(page, "refreshed-same")
             path, kind, body = self.site.posted[-1]
             self.assertEqual((path, kind), ("/refresh", "application/json"))
             # Its code and number, and a hash of what its unit signed: nothing else.
@@ -801,7 +866,8 @@ class Refreshing(PageTest):
     def test_a_portal_that_says_nothing_is_given_up(self):
         visit = self.visit(self.hosted + "index.html")
         # Half a minute is a twentieth of a second.
-        visit.context.add_init_script("const wait = setTimeout; window.setTimeout = (work, ms) => wait(work, ms === 30000 ? 50 : ms);")
+        script = "const wait = setTimeout; window.isHasty = true; window.setTimeout = (work, ms) => wait(work, window.isHasty && ms === 30000 ? 50 : ms);"
+        visit.context.add_init_script(script)
         with visit:
             page = visit.page
             page.route("**/refresh", lambda route: None)
@@ -810,6 +876,8 @@ class Refreshing(PageTest):
             page.wait_for_selector("#note >> text=现在问不到账本")
             self.assertEqual(page.locator(".first").get_attribute("data-code"), "IN_FORCE")
             page.unroute("**/refresh")
+            # However long this machine takes for an answer.
+            page.evaluate("() => { window.isHasty = false; }")
             self.site.answers = [(200, (STATES / "stale.answer").read_bytes())]
             page.click("#refresh")
             page.wait_for_selector("#note >> text=状态已刷新")
@@ -848,13 +916,22 @@ class Specimens(PageTest):
             first = page.locator(".first")
             self.assertEqual(described["verdict"]["conclusion"]["code"], "IN_FORCE")
             self.assertEqual(first.get_attribute("class"), "first tone-caution")
+            # Who reads one word and no more reads that, too.
+            self.assertEqual(page.locator("#word").inner_text(), "【测试样票】有效")
+            page.click("[data-part=keep]")
+            page.wait_for_selector("#extra [role=status] >> text=已留在本机浏览器")
+            page.click("#kept-open")
+            page.wait_for_selector(".kept strong >> text=【测试样票】有效")
+            page.click("#kept-back")
             self.assertIn("测试样票", page.locator("ul.notices").inner_text())
             self.assertIn("测试样票", page.locator("section.face").inner_text())
             page.emulate_media(media="print")
             self.assertTrue(page.locator("section.face .specimen").is_visible())
             page.emulate_media(media="screen")
+            self.each_size(page, "specimen", "#word")
             self.open_all(page)
-            self.each_size(page, "specimen")
+            self.assert_accessible(page)
+            self.assertRegex(page.locator("ol.hashes li").last.inner_text(), r"^检查点：[^，]+，[-0-9]+ [:0-9]+（UTC）。共同签署：[^,]+$")
             self.assertEqual(visit.problems(), [])
         # And a page of a chain in earnest does not.
         with self.visit() as visit:
@@ -869,6 +946,9 @@ class OldBrowsers(PageTest):
         self.assertFalse(page.locator("#choose").is_visible())
         self.assertEqual(page.locator("#unable-wechat").is_visible(), wechat)
         self.assertIn("浏览器", page.locator("#unable").inner_text())
+        # Nothing was judged: nothing is said of the receipt.
+        self.assertNotIn("文件没有问题", page.locator("#unable").inner_text())
+        self.assertFalse(page.locator("#site [data-word=siteFile]").is_visible())
 
     def test_without_webassembly_it_says_what_to_do(self):
         for wechat in (False, True):

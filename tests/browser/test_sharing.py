@@ -99,11 +99,12 @@ class Drawn(SharingTest):
                         self.choose(page, name)
                         if name != "part-altered":
                             page.wait_for_selector("section.presented")
+                            page.locator("section.presented").evaluate("(it) => it.scrollIntoView()")
                         self.picture(page, name, width)
                         # One whole page: a picture of each would be megabytes.
+                        self.open_all(page)
                         if name == "part":
                             self.picture(page, name + "-open", width)
-                        self.open_all(page)
                         self.assert_fits(page)
                         if width != 1280:
                             self.assert_accessible(page)
@@ -202,10 +203,10 @@ class Picked(SharingTest):
             self.assertIn("校验码不在下面", page.locator("#share").inner_text())
             values = {value["name"] for value in DESCRIBED["secrets"]["receipt"]["values"]}
             self.assertEqual(set(offered) - {"items", "aux_items"}, values - {"check_code"})
-            self.each_size(page, "share-pick")
+            self.each_size(page, "share-pick", "#share-title")
             page.click("#language")
             self.assertIn("The check code is not below", page.locator("#share").inner_text())
-            self.each_size(page, "share-pick-en")
+            self.each_size(page, "share-pick-en", "#share fieldset")
             self.assertEqual(visit.problems(), [])
 
     def test_what_would_fetch_the_whole_is_refused_in_words_before_anything_is_made(self):
@@ -313,6 +314,8 @@ class Picked(SharingTest):
             self.open_part(page)
             self.tick(page, "payer_name", "items")
             self.see(page)
+            # What to do with it stands before all that others will see.
+            self.assertEqual(page.locator("#preview + p > #share-save").count(), 1)
             for width, height in SIZES:
                 page.set_viewport_size({"width": width, "height": height})
                 page.evaluate("document.querySelector('section.preview').scrollIntoView()")
@@ -409,10 +412,10 @@ class Picked(SharingTest):
             self.open_part(page)
             self.see(page)
             self.assertEqual(page.locator("#share-save").count(), 0)
-            hint = page.locator("section.preview > p.notice")
+            # Before anybody has ticked anything for nothing.
+            hint = page.locator("#share-title + p.notice")
             self.assertIn("在浏览器打开", hint.inner_text())
-            hint.scroll_into_view_if_needed()
-            self.each_size(page, "share-wechat")
+            self.each_size(page, "share-wechat", "#share-title")
             self.assertEqual(visit.problems(), [])
 
     def test_what_is_not_good_is_not_shared(self):

@@ -85,10 +85,14 @@ pub(crate) fn scene() -> Scene {
         ("format-unknown", text.replacen("bundle/v1", "bundle/v9", 1).into_bytes()),
         ("no-receipt", trust.to_text().into_bytes()),
     ];
+    // Newer than the file, and in force still.
+    chain.let_pass(HOUR_MS);
+    chain.add_block(&[]);
     let answers = vec![
         ("unchanged", answer(Bundle::decode(&stale).unwrap())),
         ("stale", answer(chain.bundle(&blues[1]))),
-        ("in-force", answer(good.clone())),
+        ("in-force", answer(chain.bundle(&blues[0]))),
+        ("in-force-same", answer(good.clone())),
         ("forged", answer(Bundle { status: chain.bundle(&blues[3]).status, ..chain.bundle(&blues[1]) })),
     ];
     files.push(("stale", stale));
@@ -145,7 +149,10 @@ pub(crate) fn sharing() -> Scene {
         ("part-of-rows", part(&long, &["aux_items[0]", "aux_items[7]", "aux_items[199]"])),
         ("part-altered", altered.encode()),
     ];
-    let answers = vec![("receipt", answer(receipt))];
+    // Newer than the file.
+    chain.let_pass(HOUR_MS);
+    chain.add_block(&[]);
+    let answers = vec![("receipt", answer(chain.bundle(&blues[0])))];
     Scene { trust: chain.trust().clone(), at: chain.now().plus_millis(DAYS_3_MS), files, answers }
 }
 
