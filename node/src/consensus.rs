@@ -138,6 +138,12 @@ impl LedgerApplication {
             let outcome = parts.ledger.execute_own(&block);
             self.metrics.execute_seconds.observe(begun.elapsed().as_secs_f64());
             match outcome {
+                // Whoever proposed it would end, and at its next turn again.
+                Ok(executed) if may_carry && executed.bytes.len() > limits::BLOCK_BYTES_MAX => {
+                    let bytes = executed.bytes.len();
+                    tracing::error!(bytes, "the pool's work makes too large a block; proposing an empty one");
+                    may_carry = false;
+                }
                 Ok(executed) => return Ok(executed),
                 Err(ApplyError::Refused(BlockRefusal::Batch { header_hash, reason: Reason::RefusalBudgetSpent })) => {
                     parts.pool.set_aside(header_hash, time)?;

@@ -13,6 +13,9 @@ use super::waiting::{GovernancePlace, Waiting};
 use super::{Pool, PoolError, refused};
 use crate::store::StoreError;
 
+/// What stands around a message in a block, at most.
+const ITEM_FRAME_BYTES: usize = 16;
+
 impl Pool {
     /// Checks a governance message and takes it in: the next in sequence, and one that applies. Returns whether it was known.
     pub fn offer_governance(&self, message: SignedGovernance) -> Result<bool, PoolError> {
@@ -156,7 +159,8 @@ impl Pool {
             let Some(last) = self.last_governance(area)? else { continue };
             let mut sequence = last.sequence.saturating_add(1);
             while let Some(message) = waiting.governance.get(&(area, sequence)) {
-                let size = message.governance_bytes.len() + limits::RECORD_BYTES_MAX;
+                // With its signatures: hundreds may have to sign, each with as many bytes as a short action.
+                let size = message.encode().len() + ITEM_FRAME_BYTES;
                 if *bytes + size > limits::BLOCK_BYTES_MAX / 2 {
                     return Ok(messages);
                 }

@@ -378,6 +378,23 @@ fn messages_of_areas_wait_beside_each_other_and_the_chains_come_first() {
     assert_eq!(pool.governance(), [own, other], "only what is meant is dropped");
 }
 
+/// Signatures are most of a message that hundreds sign. Had they not counted, a proposer would have made a block above the limit, and ended.
+#[test]
+fn messages_take_no_more_of_a_block_than_half_with_all_their_signatures() {
+    let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
+    let mut message = chain.governance(Vec::new());
+    let signed = message.signatures[0].clone();
+    message.signatures = vec![signed; 64];
+    let size = message.encode().len();
+    let (first, enough) = (message.governance.sequence, limits::BLOCK_BYTES_MAX / size);
+    let waiting = (first..).map(|sequence| ((None, sequence), message.clone())).take(enough);
+    pool.waiting().governance.extend(waiting);
+    let found = pool.candidates(0, pool.block_time().unwrap()).unwrap().governance;
+    let taken: usize = found.iter().map(|message| message.encode().len()).sum();
+    let half = limits::BLOCK_BYTES_MAX / 2;
+    assert!(taken <= half && taken > half - 2 * size, "{taken} bytes of {} messages", found.len());
+}
+
 /// A block that is decided between a message's check and its place in the pool does not see it there.
 #[test]
 fn governance_checked_before_a_block_gets_in_after_it_only_if_it_is_checked_again() {
