@@ -196,7 +196,7 @@ async fn the_portal_knows_the_refused_one(network: &Path, index: &str) {
         "账本的节点答复",
         "的状态（20",
         &format!("同一业务的票据是{instead}。"),
-        "本站只转述，不作判断",
+        "只转述，不作判断",
         "href=\"/V#",
     ] {
         assert!(html.contains(words), "{words}: {html}");
