@@ -383,7 +383,7 @@ fn messages_of_areas_wait_beside_each_other_and_the_chains_come_first() {
 fn messages_take_no_more_of_a_block_than_half_with_all_their_signatures() {
     let Bench { mut chain, pool, .. } = bench(PoolConfig::default());
     let mut message = chain.governance(Vec::new());
-    let signed = message.signatures[0].clone();
+    let signed = message.signatures[0];
     message.signatures = vec![signed; 64];
     let size = message.encode().len();
     let (first, enough) = (message.governance.sequence, limits::BLOCK_BYTES_MAX / size);
